@@ -1,0 +1,275 @@
+"""The debt profile: everything the engine knows of one debt, changed by `evolve` and by nothing else.
+
+Slotted and hand-written, since a million of them live at once: a collection that most profiles never need is None
+until its first use.
+"""
+
+from typing import Final
+
+from domain.calendar import NEVER
+from domain.events import MeasureRequested
+from domain.ledger import Ledger
+from domain.messages import AttributeValue
+
+NO_DAY: Final = -1
+"""Before every day: nothing has fired yet."""
+
+
+class Promise:
+    """A promise to pay that is neither kept nor broken yet; ``paid`` counts what came since it was made."""
+
+    __slots__ = ("amount", "breaks_at", "holds_until", "paid", "promise_id", "since")
+
+    def __init__(
+        self, promise_id: str, amount: int, holds_until: int, breaks_at: int, since: int, paid: int = 0
+    ) -> None:
+        self.promise_id: Final[str] = promise_id
+        self.amount: Final[int] = amount
+        self.holds_until: Final[int] = holds_until
+        self.breaks_at: Final[int] = breaks_at
+        self.since: Final[int] = since
+        self.paid: int = paid
+
+
+class Schedule:
+    """An instalment schedule that is kept so far. ``met`` parts (from the first) have been checked and found paid."""
+
+    __slots__ = ("checked_from", "met", "paid", "parts", "schedule_id", "since", "total")
+
+    def __init__(
+        self,
+        schedule_id: str,
+        parts: tuple[tuple[int, int], ...],
+        checked_from: int,
+        since: int,
+        paid: int = 0,
+        met: int = 0,
+    ) -> None:
+        self.schedule_id: Final[str] = schedule_id
+        self.parts: Final[tuple[tuple[int, int], ...]] = parts
+        self.checked_from: Final[int] = checked_from
+        self.since: Final[int] = since
+        self.total: Final[int] = sum([amount for _, amount in parts])
+        self.paid: int = paid
+        self.met: int = met
+
+    def covers(self) -> int:
+        """What the schedule takes out of collection, over all items."""
+        rest = self.total - self.paid
+        return rest if rest > 0 else 0
+
+    def due_by_part(self, part: int) -> int:
+        """The sum of the parts due no later than the ``part``-th (from 0)."""
+        pay_by = self.parts[part][0]
+        return sum([amount for day, amount in self.parts if day <= pay_by])
+
+
+class Restriction:
+    """A service taken away by the run. In force unless ``lifted``; one reported ``failed`` never was."""
+
+    __slots__ = ("command_id", "failed", "lifted", "measure", "reverse", "target")
+
+    def __init__(
+        self,
+        measure: str,
+        command_id: str,
+        target: str,
+        reverse: str | None,
+        lifted: bool = False,
+        failed: bool = False,
+    ) -> None:
+        self.measure: Final[str] = measure
+        self.command_id: str = command_id
+        self.target: Final[str] = target
+        self.reverse: Final[str | None] = reverse
+        self.lifted: bool = lifted
+        self.failed: bool = failed
+
+
+class Pending:
+    """A measure that waits: for a head's decision, or (``granted``) for contact hours, caps or the end of a hold."""
+
+    __slots__ = ("command_id", "granted", "measure", "ordered", "plan")
+
+    def __init__(self, measure: str, plan: str, command_id: str, ordered: bool, granted: bool) -> None:
+        self.measure: Final[str] = measure
+        self.plan: Final[str] = plan
+        self.command_id: Final[str] = command_id
+        self.ordered: Final[bool] = ordered
+        self.granted: bool = granted
+
+
+class Task:
+    """Open work for a person."""
+
+    __slots__ = ("command_id", "measure", "opened_at", "task_id", "why")
+
+    def __init__(self, task_id: str, measure: str, command_id: str, why: str, opened_at: int) -> None:
+        self.task_id: Final[str] = task_id
+        self.measure: Final[str] = measure
+        self.command_id: Final[str] = command_id
+        self.why: Final[str] = why
+        self.opened_at: Final[int] = opened_at
+
+
+class Sent:
+    """A command without an outcome yet.
+
+    At ``deadline`` it is sent again or given up; for a reversal, reported as not restored in time. ``reported``: the
+    executing system said that it failed. ``settled``: it is not sent again whatever is reported (given up, or its run
+    has ended).
+    """
+
+    __slots__ = ("command", "deadline", "reported", "settled")
+
+    def __init__(self, command: MeasureRequested, deadline: int, reported: bool = False, settled: bool = False) -> None:
+        self.command: Final[MeasureRequested] = command
+        self.deadline: int = deadline
+        self.reported: bool = reported
+        self.settled: bool = settled
+
+
+class Run:
+    """One application of a plan. ``cursor`` measures from the plan's first have fired or been skipped.
+
+    ``floor_day``: measures up to that day count as done (fired under another plan or version); ``fired_day`` is the
+    greatest `day` that has fired, ``last_fired_on`` the local day from which the gap counts.
+    """
+
+    __slots__ = (
+        "amendments",
+        "closed",
+        "cursor",
+        "fired",
+        "fired_day",
+        "floor_day",
+        "issued",
+        "last_fired_on",
+        "number",
+        "opened_at",
+        "plan",
+        "plan_version",
+        "restrictions",
+        "run_id",
+        "skipped",
+    )
+
+    def __init__(self, number: int, run_id: str, plan: str, plan_version: int, opened_at: int) -> None:
+        self.number: Final[int] = number
+        self.run_id: Final[str] = run_id
+        self.plan: Final[str] = plan
+        self.plan_version: int = plan_version
+        self.opened_at: Final[int] = opened_at
+        self.cursor: int = 0
+        self.fired: list[str] = []
+        self.skipped: list[str] = []
+        self.issued: list[str] = []
+        self.fired_day: int = NO_DAY
+        self.floor_day: int = NO_DAY
+        self.last_fired_on: int = NO_DAY
+        self.restrictions: list[Restriction] | None = None
+        self.amendments: dict[str, tuple[bool | None, int | None]] | None = None
+        self.closed: bool = False
+
+
+class Profile:
+    """One debt. A profile whose ``projection`` is empty is not known yet: only an account event can begin it."""
+
+    __slots__ = (
+        "attributes",
+        "balance",
+        "blocked",
+        "broken_promises",
+        "closed",
+        "contacts",
+        "currency",
+        "customer_id",
+        "disarmed",
+        "group",
+        "hand_group",
+        "hand_plan",
+        "holds",
+        "ids",
+        "ledger",
+        "ledger_kind",
+        "manager",
+        "outside",
+        "outstanding",
+        "party",
+        "past_runs",
+        "pending",
+        "policy_segment",
+        "policy_version",
+        "profile_id",
+        "projection",
+        "promise",
+        "published",
+        "rule_plan",
+        "run",
+        "runs",
+        "schedule",
+        "sequences",
+        "service_segment",
+        "tasks",
+        "version",
+        "wake_at",
+        "warnings",
+    )
+
+    def __init__(self, profile_id: str) -> None:
+        self.profile_id: Final[str] = profile_id
+        self.projection: str = ""
+        self.party: str = ""
+        self.currency: str = ""
+        self.ledger_kind: str = "invoices"
+        self.customer_id: str | None = None
+        self.attributes: dict[str, AttributeValue] | None = None
+        self.closed: bool = False
+        self.ledger: Ledger = Ledger()
+        self.balance: int | None = None
+        # Highest sequence seen of each source of snapshots.
+        self.sequences: dict[str, int] | None = None
+        # Business ids that must not come twice and are kept nowhere else: promises and schedules.
+        self.ids: set[str] | None = None
+        self.policy_version: int = 0
+        self.policy_segment: str | None = None
+        self.service_segment: str | None = None
+        self.rule_plan: str | None = None
+        self.hand_plan: str | None = None
+        self.group: str | None = None
+        self.hand_group: bool = False
+        self.manager: str | None = None
+        self.run: Run | None = None
+        self.runs: int = 0
+        # The names issued by each closed run, so that a late outcome of one of its commands is known.
+        self.past_runs: list[tuple[str, ...]] | None = None
+        # After a terminal measure no run opens until overdue has once been low enough.
+        self.blocked: bool = False
+        self.holds: dict[str, int] | None = None
+        self.promise: Promise | None = None
+        self.broken_promises: int = 0
+        self.schedule: Schedule | None = None
+        # Local days of outgoing contacts of the last 30 days, by kind.
+        self.contacts: dict[str, list[int]] | None = None
+        # Balance warnings: those not to be raised before rearming, and those waiting for contact hours.
+        self.disarmed: list[str] | None = None
+        self.warnings: list[str] | None = None
+        self.pending: list[Pending] | None = None
+        self.tasks: dict[str, Task] | None = None
+        self.outstanding: dict[str, Sent] | None = None
+        # How often a name was issued outside of runs (command ids with n = 0).
+        self.outside: dict[str, int] | None = None
+        self.wake_at: int = NEVER
+        self.published: int = 0
+        self.version: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an account event has created the profile."""
+        return self.projection != ""
+
+    def account_balance(self) -> int:
+        """What the customer has (above zero) or owes (below): the snapshot, or prepayments less items."""
+        if self.ledger_kind == "balance":
+            return self.balance if self.balance is not None else 0
+        return self.ledger.prepaid() - self.ledger.debt()

@@ -1,0 +1,54 @@
+"""`work`: a message with all that follows from it; the loop that production, replay and the laboratory share."""
+
+from typing import Final
+
+from domain.decide import decide
+from domain.decision import Decision, Refusal
+from domain.evolve import evolve
+from domain.follow import ALL, DEADLINES, NONE, follow
+from domain.messages import Lapse, ManagerChosen, PolicyPublished, Wake
+from domain.policy import Policy
+from domain.profile import Profile
+from domain.record import Record
+
+_STEPS_MAX: Final = 10_000
+
+
+class Unsettled(Exception):
+    """Consequences did not come to an end: a defect, stopped before it fills the journal."""
+
+
+def work(profile: Profile, message: Record, policy: Policy, facts: list[Record]) -> Refusal | None:
+    """Decides ``message``, folds its facts and all that follows at its instant into the profile, and appends them.
+
+    Returns the refusal where the message changed nothing. ``profile.wake_at`` then says when to send a `Wake`; it may
+    be the message's own instant: timers come after all messages of their instant. A profile that worked under another
+    policy version adopts this one first.
+    """
+    at: int = getattr(message, "at")  # noqa: B009  (every message has it; Record does not say so)
+    if profile.policy_version != policy.version and profile.is_known and not profile.closed:
+        _settle(profile, decide(profile, PolicyPublished(at), policy), at, policy, facts, NONE)
+    decision = decide(profile, message, policy)
+    if decision.refusal is not None:
+        return decision.refusal
+    if isinstance(message, ManagerChosen):
+        # It changes nothing that timing looks at, and in a replay it may come later than its instant.
+        for event in decision.events:
+            evolve(profile, event)
+            facts.append(event)
+        return None
+    timers = ALL if isinstance(message, Wake) else DEADLINES if isinstance(message, Lapse) else NONE
+    _settle(profile, decision, at, policy, facts, timers)
+    return None
+
+
+def _settle(profile: Profile, decision: Decision, at: int, policy: Policy, facts: list[Record], timers: int) -> None:
+    for _ in range(_STEPS_MAX):
+        for event in decision.events:
+            evolve(profile, event)
+            facts.append(event)
+        if decision.settled:
+            profile.wake_at = decision.wake_at
+            return
+        decision = follow(profile, policy, at, timers)
+    raise Unsettled(f"profile {profile.profile_id} does not settle at {at}: {decision.events!r}")

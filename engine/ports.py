@@ -1,0 +1,204 @@
+"""The ports: what the engine needs of the world, each a contract that its twin in `sim/` and its adapters keep.
+
+Two sides of one store: `Store` acts, `StoreReader` reads; nothing that only looks can change anything.
+Instants are microseconds, as everywhere. A port raises what its technology raises; the engine treats every exception
+of `commit` as "outcome unknown" and begins again from what the store then says.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.record import Record
+
+State = tuple[object, ...]
+"""A frozen profile (`domain.snapshot`): nested tuples of plain values."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """An event that waits for its account. ``body`` is the event as JSON; ``number`` orders a profile's held events."""
+
+    profile_id: str
+    number: int
+    accepted_at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedEvent:
+    """An event that the engine could not work, or that waits behind one. ``number`` orders a profile's queue."""
+
+    profile_id: str
+    number: int
+    accepted_at: int
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEvent:
+    """An event on its way out: ``event_id`` never changes, ``routing_key`` says to whom, ``body`` is the whole event.
+
+    ``state`` is ``pending`` or ``held`` (behind a breaker). ``breaker`` names the one that holds it.
+    """
+
+    profile_id: str
+    event_id: str
+    at: int
+    routing_key: str
+    body: bytes
+    state: str = "pending"
+    breaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """What is written of a touched profile. ``wake_at`` None: no timer. ``known`` profiles only."""
+
+    profile_id: str
+    version: int
+    state: State
+    wake_at: int | None
+    policy_segment: str | None
+    service_segment: str | None
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One fact of a profile; ``number`` counts a profile's facts from 1 without gaps."""
+
+    profile_id: str
+    number: int
+    fact: Record
+
+
+@dataclass(slots=True)
+class Transaction:
+    """All that one batch changes, written together or not at all."""
+
+    inbox: list[tuple[str, str, int]] = field(default_factory=list)
+    """``(source, id, accepted_at)`` of the events taken in; a pair that is there already fails the commit."""
+    profiles: list[ProfileRow] = field(default_factory=list)
+    journal: list[JournalEntry] = field(default_factory=list)
+    outbox: list[OutgoingEvent] = field(default_factory=list)
+    held: list[HeldEvent] = field(default_factory=list)
+    released: list[tuple[str, int]] = field(default_factory=list)
+    """``(profile_id, number)`` of held events that took effect or expired."""
+    quarantined: list[QuarantinedEvent] = field(default_factory=list)
+    desks: dict[str, State] = field(default_factory=dict)
+    """The state of manager supervisors, by service segment."""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.inbox or self.profiles or self.journal or self.outbox or self.held
+            or self.released or self.quarantined or self.desks
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the store holds of one profile: its state, its held events in order, whether it is in quarantine."""
+
+    state: State | None
+    version: int = 0
+    held: tuple[HeldEvent, ...] = ()
+    is_quarantined: bool = False
+
+
+class Store(Protocol):
+    """The only truth. Used by one engine thread at a time; `commit` may run in another one than the rest."""
+
+    def seen(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those ``(source, id)`` pairs that the inbox has already."""
+
+    def load(self, profile_ids: Sequence[str]) -> Mapping[str, Loaded]:
+        """What is stored of the profiles, in one query; ids that nothing is known of are left out."""
+
+    def commit(self, transaction: Transaction) -> None:
+        """Writes all of it durably, or nothing and raises."""
+
+    def due(self, until: int, limit: int) -> list[tuple[str, int]]:
+        """``(profile_id, wake_at)`` of timers up to and including ``until``, earliest first."""
+
+    def pending(self, limit: int) -> list[OutgoingEvent]:
+        """Events of the outbox that were not marked as sent, in the order in which they were committed."""
+
+    def mark_sent(self, event_ids: Sequence[str]) -> None:
+        """These have left: they are not pending any more."""
+
+    def decide_held(self, breaker: str, let_go: bool) -> int:
+        """Lets the events held by a breaker go (they become pending) or withdraws them; returns how many."""
+
+    def desks(self) -> Mapping[str, State]:
+        """The state of manager supervisors, by service segment."""
+
+    def last_instant(self) -> int:
+        """The latest instant the store has seen (0 when empty): time goes on from there whatever the clock says."""
+
+    def forget(self, before: int) -> int:
+        """Drops inbox rows accepted before an instant; returns how many."""
+
+    def close(self) -> None:
+        """Lets go of files and connections."""
+
+
+class StoreReader(Protocol):
+    """Looks, and never changes anything."""
+
+    def state(self, profile_id: str) -> State | None:
+        """The frozen profile."""
+
+    def journal(self, profile_id: str) -> Iterable[JournalEntry]:
+        """All facts of a profile, in order."""
+
+    def profile_ids(self) -> Iterable[str]:
+        """All profiles, in order of id."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by table: profiles, journal, inbox, timers, pending, held, quarantined."""
+
+    def wake_at(self, profile_id: str) -> int | None:
+        """The profile's timer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One body from the broker, an event or a batch of them, and the tag by which it is acknowledged."""
+
+    tag: int
+    body: bytes
+
+
+class Broker(Protocol):
+    """Brings bodies in and takes events out; at least once both ways."""
+
+    def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
+        """Up to ``limit`` deliveries in order; an empty list when none came within the time."""
+
+    def acknowledge(self, tags: Sequence[int]) -> None:
+        """These are durable here and need not be delivered again."""
+
+    def publish(self, events: Sequence[OutgoingEvent]) -> list[str]:
+        """Publishes in order; returns the ids of those confirmed (a prefix for each profile)."""
+
+    def dead_letter(self, body: bytes, reason: str) -> None:
+        """What cannot even be parsed, byte for byte."""
+
+    def close(self) -> None:
+        """Stops receiving; what was not acknowledged will come again."""
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> int:
+        """The current instant; need not be monotonic."""
+
+
+class PolicySource(Protocol):
+    """Where the policy comes from; a new version shows as another object."""
+
+    def current(self) -> "object":
+        """The policy that holds now."""
