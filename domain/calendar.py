@@ -141,6 +141,11 @@ class BusinessCalendar:
         self._country: Final[DaysOff | None] = country
         self._known: Final[dict[int, bool]] = {}
 
+    @property
+    def country(self) -> DaysOff | None:
+        """Whose holidays these are; None where only weekends are days off."""
+        return self._country
+
     def is_business_day(self, day: int) -> bool:
         """Whether local ``day`` is a working day."""
         if self._country is None:
@@ -154,7 +159,7 @@ class BusinessCalendar:
 
 
 def month_day(day: int, day_of_month: int) -> int:
-    """The first day on or after ``day`` that is the ``day_of_month``-th of its month, or the month's last if shorter."""
+    """The first day from ``day`` on that is the ``day_of_month``-th of its month, or its last where it is shorter."""
     at = date.fromordinal(day)
     candidate = _clipped(at.year, at.month, day_of_month)
     if candidate >= day:
@@ -168,3 +173,13 @@ def _clipped(year: int, month: int, day_of_month: int) -> int:
     first = date(year, month, 1).toordinal()
     following = date(year + month // 12, month % 12 + 1, 1).toordinal()
     return min(first + day_of_month - 1, following - 1)
+
+
+def date_of(day: int) -> str:
+    """A day as ``YYYY-MM-DD``; beyond the calendar's end as a plain number of days."""
+    return date.fromordinal(day).isoformat() if 0 < day <= date.max.toordinal() else f"day {day}"
+
+
+def time_of(time_of_day: int) -> str:
+    """A time of day as ``HH:MM``."""
+    return f"{time_of_day // 3600:02}:{time_of_day // 60 % 60:02}"

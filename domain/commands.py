@@ -51,6 +51,7 @@ def _times_issued(profile: Profile, number: int, name: str) -> int:
 def fired(
     profile: Profile,
     policy: Policy,
+    run: Run | None,
     plan: str,
     step: int,
     measure: Measure,
@@ -64,8 +65,7 @@ def fired(
     counts: bool,
     bound: int,
 ) -> list[Record]:
-    """The measure goes now: its command, a task where it is one, the run's end where it ends the run."""
-    run = profile.run
+    """The measure goes now, in ``run`` or outside of runs: its command, a task where it is one, the end of the run."""
     confirm_within = measure.confirm_within if measure.confirm_within is not None else 0
     events: list[Record] = [
         MeasureRequested(
@@ -100,7 +100,14 @@ def fired(
     if measure.kind == "task":
         events.append(
             TaskOpened(
-                at, task_id_for(profile, command_id, "measure"), measure.name, command_id, "measure", plan, False
+                at,
+                task_id_for(profile, command_id, "measure"),
+                measure.name,
+                command_id,
+                "measure",
+                plan,
+                False,
+                run is not None,
             )
         )
     if measure.ends_run_as is not None and run is not None:
@@ -112,7 +119,7 @@ def fired(
 def reversal(
     profile: Profile,
     policy: Policy,
-    run: Run,
+    run: Run | None,
     restriction: Restriction,
     reason: str,
     at: int,
@@ -133,9 +140,9 @@ def reversal(
         None,
         None,
         {},
-        run.plan,
-        policy.version,
-        run.run_id,
+        run.plan if run is not None else None,
+        policy.version if run is not None else 0,
+        run.run_id if run is not None else None,
         0,
         dpd,
         overdue,
@@ -161,7 +168,7 @@ def reversals(profile: Profile, policy: Policy, run: Run, at: int, today: int, o
         return commands
     names: list[str] = []
     for restriction in reversed(run.restrictions):
-        if restriction.lifted or restriction.failed or restriction.reverse is None:
+        if not restriction.is_in_force or restriction.reverse is None:
             continue
         before = names.count(restriction.reverse)
         commands.append(reversal(profile, policy, run, restriction, BY_CURE, at, today, overdue, dpd, before))
@@ -186,7 +193,7 @@ def warning(
             measure.template,
             measure.params,
             None,
-            policy.version,
+            0,
             None,
             0,
             dpd,
@@ -245,10 +252,12 @@ def retried(sent: Sent, at: int) -> MeasureRequested:
 def given_up(profile: Profile, sent: Sent, at: int) -> list[Record]:
     """The last attempt is over: the command failed, and somebody must look at it."""
     command = sent.command
+    # A service that could not be given back is somebody's concern whatever becomes of the run.
+    in_run = profile.run is not None and command.run_id is not None and command.kind != "restore"
     task_id = task_id_for(profile, command.command_id, "failed")
     return [
         CommandFailed(at, command.command_id, sent.reported),
-        TaskOpened(at, task_id, command.measure, command.command_id, "failed", command.plan, False),
+        TaskOpened(at, task_id, command.measure, command.command_id, "failed", command.plan, False, in_run),
     ]
 
 
@@ -265,14 +274,18 @@ def closed_task(task: Task, at: int, actor: str | None, outcome: str) -> TaskClo
 
 
 def closed_tasks(profile: Profile, at: int, outcome: str) -> list[Record]:
-    """The run is over: its approvals and tasks are moot. What failed still needs somebody's eye."""
+    """The run is over: its approvals and tasks are moot; a service that could not be given back is not."""
     if profile.tasks is None:
         return []
-    return [closed_task(task, at, None, outcome) for task in profile.tasks.values() if task.why != "failed"]
+    return [closed_task(task, at, None, outcome) for task in profile.tasks.values() if task.in_run]
 
 
 def closed_approvals(profile: Profile, at: int, outcome: str) -> list[Record]:
     """The plan is another one: what its approvals asked for is moot, its tasks are not."""
     if profile.tasks is None:
         return []
-    return [closed_task(task, at, None, outcome) for task in profile.tasks.values() if task.why == "approval"]
+    return [
+        closed_task(task, at, None, outcome)
+        for task in profile.tasks.values()
+        if task.in_run and task.why == "approval"
+    ]

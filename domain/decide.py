@@ -11,7 +11,7 @@ from domain import events as e
 from domain import messages as m
 from domain.commands import BY_ORDER, closed_task, closed_tasks, given_up, is_issued, next_command_id, reversal
 from domain.decision import STALE, Decision, refused
-from domain.follow import ALL, DEADLINES, follow
+from domain.follow import ALL, DEADLINES, current_plan, follow
 from domain.messages import AttributeValue
 from domain.policy import Attribute, Policy
 from domain.profile import Pending, Profile, Restriction
@@ -193,12 +193,10 @@ def _money_came(profile: Profile, policy: Policy, message: Record, payment_id: s
 
 def _payment_reversed(profile: Profile, message: m.PaymentReversed, policy: Policy) -> Decision:
     payment = profile.ledger.payments.get(message.payment_id)
-    if payment is None:
+    if payment is None or payment.reversed:
         return _unknown("payment", message.payment_id)
     if profile.closed:
         return _closed(profile)
-    if payment.reversed:
-        return refused("not_changeable", f"payment {message.payment_id!r} is already reversed")
     if profile.ledger_kind != "balance" or profile.balance is None:
         return Decision([message])
     balance = profile.balance - payment.amount
@@ -254,13 +252,9 @@ def _claim_opened(profile: Profile, message: m.ClaimOpened, policy: Policy) -> D
 
 def _claim_closed(profile: Profile, message: m.ClaimClosed, policy: Policy) -> Decision:
     claim = profile.ledger.claims.get(message.claim_id) if profile.ledger.claims is not None else None
-    if claim is None:
+    if claim is None or not claim.is_open:
         return _unknown("claim", message.claim_id)
-    if profile.closed:
-        return _closed(profile)
-    if not claim.is_open:
-        return refused("not_changeable", f"claim {message.claim_id!r} is already closed")
-    return Decision([message])
+    return _closed(profile) if profile.closed else Decision([message])
 
 
 def _hold_placed(profile: Profile, message: m.HoldPlaced, policy: Policy) -> Decision:
@@ -280,7 +274,7 @@ def _promise_made(profile: Profile, message: m.PromiseMade, policy: Policy) -> D
         return _closed(profile)
     zone = policy.zone
     ends = zone.midnight(message.pay_by + 1)
-    breaks_at = ends if ends > message.at else zone.midnight(zone.day(message.at) + 1)
+    breaks_at = ends if ends >= message.at else zone.midnight(zone.day(message.at) + 1)
     return Decision([m.PromiseMade(message.at, message.promise_id, message.amount, message.pay_by, ends, breaks_at)])
 
 
@@ -290,7 +284,8 @@ def _instalments_agreed(profile: Profile, message: m.InstalmentsAgreed, policy: 
     if profile.closed:
         return _closed(profile)
     parts = tuple(sorted(message.parts, key=_pay_by))
-    checked_from = policy.zone.midnight(policy.zone.day(message.at) + 1)
+    # A day that has passed already is looked at by the next midnight, which may be this very instant.
+    checked_from = policy.zone.midnight(policy.zone.day(message.at - 1) + 1)
     return Decision([m.InstalmentsAgreed(message.at, message.schedule_id, parts, checked_from)])
 
 
@@ -300,13 +295,9 @@ def _pay_by(part: tuple[int, int]) -> int:
 
 def _instalments_cancelled(profile: Profile, message: m.InstalmentsCancelled, policy: Policy) -> Decision:
     schedule = profile.schedule
-    if schedule is not None and schedule.schedule_id == message.schedule_id:
-        return _closed(profile) if profile.closed else Decision([message])
-    if profile.ids is None or message.schedule_id not in profile.ids:
+    if schedule is None or schedule.schedule_id != message.schedule_id:
         return _unknown("schedule", message.schedule_id)
-    if profile.closed:
-        return _closed(profile)
-    return refused("not_changeable", f"schedule {message.schedule_id!r} is no longer in force")
+    return _closed(profile) if profile.closed else Decision([message])
 
 
 def _contact_made(profile: Profile, message: m.ContactMade, policy: Policy) -> Decision:
@@ -335,11 +326,16 @@ def _restriction_lifted(profile: Profile, message: m.RestrictionLifted, policy: 
         return _unknown("measure", message.measure)
     if profile.closed:
         return _closed(profile)
-    if run is None:
-        return refused("no_run", "there is no run, so it restricts nothing")
-    restriction = _in_force(run.restrictions, message.measure)
+    restriction = _in_force(run.restrictions, message.measure) if run is not None else None
+    of_run = run
     if restriction is None:
-        return refused("not_changeable", f"no restriction {message.measure!r} of this run is in force")
+        # Ordered without a run: nothing but a person lifts it.
+        restriction = _in_force(profile.loose, message.measure)
+        of_run = None
+    if restriction is None and run is None:
+        return refused("no_run", "there is no run, and nothing is restricted without one")
+    if restriction is None:
+        return _unknown("restriction in force", message.measure)
     if not policy.has_role(message.actor, "specialist"):
         return _not_allowed(message.actor, "give a service back")
     events: list[Record] = [message]
@@ -347,14 +343,14 @@ def _restriction_lifted(profile: Profile, message: m.RestrictionLifted, policy: 
         today = policy.zone.day(message.at)
         overdue, oldest = standing(profile, today)
         dpd = today - oldest if oldest > 0 else 0
-        events.append(reversal(profile, policy, run, restriction, BY_ORDER, message.at, today, overdue, dpd, 0))
+        events.append(reversal(profile, policy, of_run, restriction, BY_ORDER, message.at, today, overdue, dpd, 0))
     return Decision(events)
 
 
 def _in_force(restrictions: list[Restriction] | None, measure: str) -> Restriction | None:
     if restrictions is not None:
         for restriction in restrictions:
-            if restriction.measure == measure and not restriction.lifted and not restriction.failed:
+            if restriction.measure == measure and restriction.is_in_force:
                 return restriction
     return None
 
@@ -373,13 +369,22 @@ def _task_done(profile: Profile, message: m.TaskDone, policy: Policy) -> Decisio
 
 
 def _measure_completed(profile: Profile, message: m.MeasureCompleted, policy: Policy) -> Decision:
-    if not is_issued(profile, message.command_id):
+    if not _is_sent(profile, message.command_id):
         return _unknown("command", message.command_id)
     return _closed(profile) if profile.closed else Decision([message])
 
 
+def _is_sent(profile: Profile, command_id: str) -> bool:
+    """Whether a command of this id has left; one that waits has an id already."""
+    if profile.pending is not None:
+        for pending in profile.pending:
+            if pending.command_id == command_id:
+                return False
+    return is_issued(profile, command_id)
+
+
 def _measure_failed(profile: Profile, message: m.MeasureFailed, policy: Policy) -> Decision:
-    if not is_issued(profile, message.command_id):
+    if not _is_sent(profile, message.command_id):
         return _unknown("command", message.command_id)
     if profile.closed:
         return _closed(profile)
@@ -408,7 +413,9 @@ def _measure_ordered(profile: Profile, message: m.MeasureOrdered, policy: Policy
     if not awaits:
         return Decision([fact])
     command_id = next_command_id(profile, run, measure.name)
-    return Decision([fact, e.TaskOpened(message.at, command_id, measure.name, command_id, "approval", plan.name, True)])
+    in_run = run is not None
+    opened = e.TaskOpened(message.at, command_id, measure.name, command_id, "approval", plan.name, True, in_run)
+    return Decision([fact, opened])
 
 
 def _awaiting(profile: Profile, plan: str, measure: str) -> Pending | None:
@@ -436,8 +443,7 @@ def _measure_rejected(profile: Profile, message: m.MeasureRejected, policy: Poli
     run = profile.run
     plan = policy.plans.get(pending.plan)
     step = plan.step(pending.measure) if plan is not None else None
-    # A head's no to an order leaves the plan's own turn of that measure as it was.
-    if not pending.ordered and run is not None and run.plan == pending.plan and step is not None:
+    if run is not None and run.plan == pending.plan and step is not None and pending.measure not in run.fired:
         events.append(e.MeasureSkipped(message.at, pending.measure, step, "rejected"))
     return Decision(events)
 
@@ -452,13 +458,11 @@ def _pending_of(profile: Profile, command_id: str) -> Pending | None:
 
 def _approval_answered(profile: Profile, policy: Policy, command_id: str, actor: str) -> Decision | None:
     """The refusal of a head's decision, if there is one."""
-    if not is_issued(profile, command_id):
-        return _unknown("command", command_id)
-    if profile.closed:
-        return _closed(profile)
     pending = _pending_of(profile, command_id)
     if pending is None:
-        return refused("not_changeable", f"command {command_id!r} awaits no approval")
+        return _unknown("command that awaits approval", command_id)
+    if profile.closed:
+        return _closed(profile)
     plan = policy.plans.get(pending.plan)
     step = plan.step(pending.measure) if plan is not None else None
     role = plan.measures[step - 1].approval if plan is not None and step is not None else None
@@ -490,9 +494,8 @@ def _plan_assigned(profile: Profile, message: m.PlanAssigned, policy: Policy) ->
 def _plan_amended(profile: Profile, message: m.PlanAmended, policy: Policy) -> Decision:
     run = profile.run
     for measure, _, _ in message.changes:
-        plan = policy.plans[run.plan] if run is not None else None
-        known = plan.step(measure) if plan is not None else policy.measure(measure, None)
-        if known is None:
+        plan = policy.plans.get((run.plan if run is not None else current_plan(profile, policy)) or "")
+        if plan is None or plan.step(measure) is None:
             return _unknown("measure", measure)
     if profile.closed:
         return _closed(profile)

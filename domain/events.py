@@ -10,10 +10,9 @@ from domain.record import Record
 
 
 class SegmentChanged(Record):
-    """The rules put the profile into other segments. ``plan`` is the segment's; ``personal``: a manager of its own is due."""
+    """The rules put the profile into other segments: ``plan`` is the segment's, ``personal`` asks for a manager."""
 
     __slots__ = (
-        "at",
         "policy_segment",
         "service_segment",
         "previous_policy_segment",
@@ -44,7 +43,7 @@ class SegmentChanged(Record):
         group: str | None,
         personal: bool,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.policy_segment: Final = policy_segment
         self.service_segment: Final = service_segment
         self.previous_policy_segment: Final = previous_policy_segment
@@ -57,11 +56,11 @@ class SegmentChanged(Record):
 class ManagerChanged(Record):
     """Who serves the profile; ``how`` is rule or hand."""
 
-    __slots__ = ("at", "manager", "group", "how")
+    __slots__ = ("manager", "group", "how")
     __match_args__ = ("at", "manager", "group", "how")
 
     def __init__(self, at: int, manager: str | None, group: str | None, how: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.manager: Final = manager
         self.group: Final = group
         self.how: Final = how
@@ -70,11 +69,11 @@ class ManagerChanged(Record):
 class PolicyAdopted(Record):
     """The profile goes on under another version; ``plan`` is the one its segment has there."""
 
-    __slots__ = ("at", "version", "plan")
+    __slots__ = ("version", "plan")
     __match_args__ = ("at", "version", "plan")
 
     def __init__(self, at: int, version: int, plan: str | None) -> None:
-        self.at: Final = at
+        self.at = at
         self.version: Final = version
         self.plan: Final = plan
 
@@ -82,7 +81,7 @@ class PolicyAdopted(Record):
 class RunOpened(Record):
     """A run begins; after a switch it takes over what the run before had done."""
 
-    __slots__ = ("at", "number", "run_id", "plan", "plan_version", "dpd", "overdue")
+    __slots__ = ("number", "run_id", "plan", "plan_version", "dpd", "overdue")
     __match_args__ = ("at", "number", "run_id", "plan", "plan_version", "dpd", "overdue")
 
     def __init__(
@@ -95,7 +94,7 @@ class RunOpened(Record):
         dpd: int,
         overdue: int,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.number: Final = number
         self.run_id: Final = run_id
         self.plan: Final = plan
@@ -107,11 +106,11 @@ class RunOpened(Record):
 class RunClosed(Record):
     """A run ends; ``outcome`` is cured, closed, switched, terminated, written_off or placed."""
 
-    __slots__ = ("at", "run_id", "plan", "outcome")
+    __slots__ = ("run_id", "plan", "outcome")
     __match_args__ = ("at", "run_id", "plan", "outcome")
 
     def __init__(self, at: int, run_id: str, plan: str, outcome: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.run_id: Final = run_id
         self.plan: Final = plan
         self.outcome: Final = outcome
@@ -120,19 +119,22 @@ class RunClosed(Record):
 class OverdueCleared(Record):
     """Overdue has been low enough once after a terminal measure: a new run may open."""
 
-    __slots__ = ("at",)
+    __slots__ = ()
     __match_args__ = ("at",)
 
     def __init__(self, at: int) -> None:
-        self.at: Final = at
+        self.at = at
 
 
 class MeasureRequested(Record):
-    """A command leaves. ``step`` is its position in the plan from 1 (0: none), ``attempt`` counts sendings, ``on`` is the
-    local day; ``counts`` says that it is the run's own progress, ``contact`` that it counts under the caps; ``bound`` is why now."""
+    """A command leaves.
+
+    ``step`` is its position in the plan from 1 (0: none), ``attempt`` counts sendings, ``on`` is the local day, ``day``
+    the plan's. ``counts``: it is the run's own progress; ``contact``: it counts under the caps; ``bound``: why now
+    (`timing.BOUND_WORDS`). ``restores`` names the restriction that a reversal lifts.
+    """
 
     __slots__ = (
-        "at",
         "command_id",
         "measure",
         "kind",
@@ -217,7 +219,7 @@ class MeasureRequested(Record):
         attempt: int,
         bound: int,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.measure: Final = measure
         self.kind: Final = kind
@@ -248,11 +250,11 @@ class MeasureRequested(Record):
 class MeasureSkipped(Record):
     """A measure of the run is passed over: its condition was false, or a head said no."""
 
-    __slots__ = ("at", "measure", "step", "why")
+    __slots__ = ("measure", "step", "why")
     __match_args__ = ("at", "measure", "step", "why")
 
     def __init__(self, at: int, measure: str, step: int, why: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.measure: Final = measure
         self.step: Final = step
         self.why: Final = why
@@ -261,31 +263,31 @@ class MeasureSkipped(Record):
 class AttributeIgnored(Record):
     """An attribute that the policy does not declare was left out."""
 
-    __slots__ = ("at", "name")
+    __slots__ = ("name",)
     __match_args__ = ("at", "name")
 
     def __init__(self, at: int, name: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.name: Final = name
 
 
 class ConditionReported(Record):
     """A rule could not be evaluated and counted as false."""
 
-    __slots__ = ("at", "expression", "error")
+    __slots__ = ("expression", "error")
     __match_args__ = ("at", "expression", "error")
 
     def __init__(self, at: int, expression: str, error: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.expression: Final = expression
         self.error: Final = error
 
 
 class TaskOpened(Record):
-    """Work for a person; ``why`` is approval, measure or failed."""
+    """Work for a person; ``why`` is approval, measure or failed. ``in_run``: it is moot when the run ends."""
 
-    __slots__ = ("at", "task_id", "measure", "command_id", "why", "plan", "ordered")
-    __match_args__ = ("at", "task_id", "measure", "command_id", "why", "plan", "ordered")
+    __slots__ = ("task_id", "measure", "command_id", "why", "plan", "ordered", "in_run")
+    __match_args__ = ("at", "task_id", "measure", "command_id", "why", "plan", "ordered", "in_run")
 
     def __init__(
         self,
@@ -296,20 +298,22 @@ class TaskOpened(Record):
         why: str,
         plan: str | None,
         ordered: bool,
+        in_run: bool = True,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.task_id: Final = task_id
         self.measure: Final = measure
         self.command_id: Final = command_id
         self.why: Final = why
         self.plan: Final = plan
         self.ordered: Final = ordered
+        self.in_run: Final = in_run
 
 
 class TaskClosed(Record):
     """The work is done or moot: by whom (None: the engine) and how."""
 
-    __slots__ = ("at", "task_id", "measure", "command_id", "why", "actor", "outcome")
+    __slots__ = ("task_id", "measure", "command_id", "why", "actor", "outcome")
     __match_args__ = ("at", "task_id", "measure", "command_id", "why", "actor", "outcome")
 
     def __init__(
@@ -322,7 +326,7 @@ class TaskClosed(Record):
         actor: str | None,
         outcome: str,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.task_id: Final = task_id
         self.measure: Final = measure
         self.command_id: Final = command_id
@@ -334,33 +338,33 @@ class TaskClosed(Record):
 class PromiseKept(Record):
     """Payments reached the promised amount."""
 
-    __slots__ = ("at", "promise_id")
+    __slots__ = ("promise_id",)
     __match_args__ = ("at", "promise_id")
 
     def __init__(self, at: int, promise_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.promise_id: Final = promise_id
 
 
 class PromiseBroken(Record):
     """The day of the promise has passed without the amount."""
 
-    __slots__ = ("at", "promise_id")
+    __slots__ = ("promise_id",)
     __match_args__ = ("at", "promise_id")
 
     def __init__(self, at: int, promise_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.promise_id: Final = promise_id
 
 
 class InstalmentMet(Record):
     """By the day of part ``part`` (from 1) enough was paid."""
 
-    __slots__ = ("at", "schedule_id", "part")
+    __slots__ = ("schedule_id", "part")
     __match_args__ = ("at", "schedule_id", "part")
 
     def __init__(self, at: int, schedule_id: str, part: int) -> None:
-        self.at: Final = at
+        self.at = at
         self.schedule_id: Final = schedule_id
         self.part: Final = part
 
@@ -368,33 +372,33 @@ class InstalmentMet(Record):
 class InstalmentsBroken(Record):
     """By the day of a part less was paid than was due so far."""
 
-    __slots__ = ("at", "schedule_id")
+    __slots__ = ("schedule_id",)
     __match_args__ = ("at", "schedule_id")
 
     def __init__(self, at: int, schedule_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.schedule_id: Final = schedule_id
 
 
 class InstalmentsCompleted(Record):
     """All parts are paid."""
 
-    __slots__ = ("at", "schedule_id")
+    __slots__ = ("schedule_id",)
     __match_args__ = ("at", "schedule_id")
 
     def __init__(self, at: int, schedule_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.schedule_id: Final = schedule_id
 
 
 class LedgerMismatch(Record):
     """Billing's balance differs from ours; both in minor units."""
 
-    __slots__ = ("at", "ledger", "reported")
+    __slots__ = ("ledger", "reported")
     __match_args__ = ("at", "ledger", "reported")
 
     def __init__(self, at: int, ledger: int, reported: int) -> None:
-        self.at: Final = at
+        self.at = at
         self.ledger: Final = ledger
         self.reported: Final = reported
 
@@ -402,33 +406,33 @@ class LedgerMismatch(Record):
 class WarningRaised(Record):
     """The balance crossed a threshold downwards; the warning goes at the next contact hours."""
 
-    __slots__ = ("at", "rule")
+    __slots__ = ("rule",)
     __match_args__ = ("at", "rule")
 
     def __init__(self, at: int, rule: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.rule: Final = rule
 
 
 class WarningRearmed(Record):
     """The balance is high enough for the warning to be given again."""
 
-    __slots__ = ("at", "rule")
+    __slots__ = ("rule",)
     __match_args__ = ("at", "rule")
 
     def __init__(self, at: int, rule: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.rule: Final = rule
 
 
 class PreventionSettled(Record):
     """A warning (``item`` None) or an item's reminder is over: it was ``sent``, or dropped as no longer true."""
 
-    __slots__ = ("at", "item", "rule", "sent")
+    __slots__ = ("item", "rule", "sent")
     __match_args__ = ("at", "rule", "item", "sent")
 
     def __init__(self, at: int, rule: str, item: str | None, sent: bool) -> None:
-        self.at: Final = at
+        self.at = at
         self.rule: Final = rule
         self.item: Final = item
         self.sent: Final = sent
@@ -437,11 +441,11 @@ class PreventionSettled(Record):
 class CommandFailed(Record):
     """A command is given up after its last attempt; ``reported``: the executing system said so (else it is unknown)."""
 
-    __slots__ = ("at", "command_id", "reported")
+    __slots__ = ("command_id", "reported")
     __match_args__ = ("at", "command_id", "reported")
 
     def __init__(self, at: int, command_id: str, reported: bool) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.reported: Final = reported
 
@@ -449,7 +453,7 @@ class CommandFailed(Record):
 class ServiceRestoreOverdue(Record):
     """A service was not confirmed given back in time after the cure."""
 
-    __slots__ = ("at", "command_id", "measure", "target", "run_id", "requested_at")
+    __slots__ = ("command_id", "measure", "target", "run_id", "requested_at")
     __match_args__ = ("at", "command_id", "measure", "target", "run_id", "requested_at")
 
     def __init__(
@@ -461,7 +465,7 @@ class ServiceRestoreOverdue(Record):
         run_id: str | None,
         requested_at: int,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.measure: Final = measure
         self.target: Final = target

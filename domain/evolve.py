@@ -193,10 +193,14 @@ def _restriction_lifted(profile: Profile, event: m.RestrictionLifted) -> None:
 
 
 def _lift(profile: Profile, measure: str) -> None:
-    if profile.run is not None and profile.run.restrictions is not None:
-        for restriction in profile.run.restrictions:
-            if restriction.measure == measure:
+    run = profile.run
+    if run is not None and run.restrictions is not None:
+        for restriction in run.restrictions:
+            if restriction.measure == measure and restriction.is_in_force:
                 restriction.lifted = True
+                return
+    if profile.loose is not None:
+        profile.loose = [each for each in profile.loose if each.measure != measure] or None
 
 
 def _measure_completed(profile: Profile, event: m.MeasureCompleted) -> None:
@@ -221,10 +225,10 @@ def _command_failed(profile: Profile, event: e.CommandFailed) -> None:
     sent.settled = True
     if sent.command.kind != "restore":
         sent.deadline = NEVER
-    if event.reported and profile.run is not None and profile.run.restrictions is not None:
-        for restriction in profile.run.restrictions:
-            if restriction.command_id == event.command_id:
-                restriction.failed = True
+    if event.reported:
+        in_run = profile.run.restrictions if profile.run is not None else None
+        for restriction in (*(in_run or ()), *(profile.loose or ())):
+            restriction.command_ids = tuple([each for each in restriction.command_ids if each != event.command_id])
 
 
 def _service_restore_overdue(profile: Profile, event: e.ServiceRestoreOverdue) -> None:
@@ -235,7 +239,8 @@ def _service_restore_overdue(profile: Profile, event: e.ServiceRestoreOverdue) -
 
 def _measure_ordered(profile: Profile, event: m.MeasureOrdered) -> None:
     if not event.awaits_approval:
-        _add_pending(profile, Pending(event.measure, event.plan, "", ordered=True, granted=True))
+        in_run = profile.run is not None
+        _add_pending(profile, Pending(event.measure, event.plan, "", True, True, in_run, since=event.at))
 
 
 def _add_pending(profile: Profile, pending: Pending) -> None:
@@ -249,6 +254,7 @@ def _measure_approved(profile: Profile, event: m.MeasureApproved) -> None:
     for pending in profile.pending:
         if pending.command_id == event.command_id:
             pending.granted = True
+            pending.since = event.at
 
 
 def _measure_rejected(profile: Profile, event: m.MeasureRejected) -> None:
@@ -323,17 +329,16 @@ def _run_closed(profile: Profile, event: e.RunClosed) -> None:
         profile.past_runs = []
     profile.past_runs.append(tuple(run.issued))
     profile.published += 1
+    if profile.pending is not None:
+        profile.pending = [each for each in profile.pending if not each.in_run] or None
     if event.outcome == "switched":
         run.closed = True
-        if profile.pending is not None:
-            profile.pending = [each for each in profile.pending if each.ordered and each.granted] or None
         return
     profile.run = None
-    profile.pending = None
     if event.outcome in ("cured", "closed"):
         _settle_commands(profile)
-    else:
-        profile.blocked = True
+        return
+    profile.blocked = True
 
 
 def _settle_commands(profile: Profile) -> None:
@@ -366,13 +371,11 @@ def _measure_requested(profile: Profile, event: e.MeasureRequested) -> None:
         _count_contact(profile, event.kind, event.on)
     if not reserved:
         _count_issue(profile, event.run_id, event.measure)
-    if run is None:
-        return
-    if event.restores is not None:
-        _lift(profile, event.restores)
-    elif event.kind == "restrict":
-        _restrict(run, event)
-    if event.counts:
+    if event.kind == "restrict":
+        _restrict(profile, event)
+    elif event.restores is not None:
+        _settle_restriction(profile, event.restores)
+    if run is not None and event.counts:
         run.fired.append(event.measure)
         if event.day > run.fired_day:
             run.fired_day = event.day
@@ -406,15 +409,31 @@ def _drop_sent(profile: Profile, event: e.MeasureRequested) -> bool:
     return reserved
 
 
-def _restrict(run: Run, event: e.MeasureRequested) -> None:
-    if run.restrictions is None:
-        run.restrictions = []
-    for restriction in run.restrictions:
-        if restriction.measure == event.measure and not restriction.lifted and not restriction.failed:
-            restriction.command_id = event.command_id
-            return
-    run.restrictions = [each for each in run.restrictions if each.measure != event.measure]
-    run.restrictions.append(Restriction(event.measure, event.command_id, event.target, event.reverse))
+def _settle_restriction(profile: Profile, measure: str) -> None:
+    """A service that is given back is not taken away by a late retry."""
+    assert profile.outstanding is not None
+    for sent in profile.outstanding.values():
+        if sent.command.kind == "restrict" and sent.command.measure == measure:
+            sent.settled = True
+            sent.deadline = NEVER
+
+
+def _restrict(profile: Profile, event: e.MeasureRequested) -> None:
+    """A service is taken away; one sent again stays one restriction, to be reversed once, in its latest place."""
+    run = profile.run if event.run_id is not None else None
+    before = (run.restrictions if run is not None else profile.loose) or []
+    restrictions: list[Restriction] = []
+    command_ids: tuple[str, ...] = ()
+    for each in before:
+        if each.measure != event.measure or each.target != event.target or each.reverse != event.reverse:
+            restrictions.append(each)
+        elif not each.lifted:
+            command_ids = each.command_ids
+    restrictions.append(Restriction(event.measure, (*command_ids, event.command_id), event.target, event.reverse))
+    if run is not None:
+        run.restrictions = restrictions
+    else:
+        profile.loose = restrictions
 
 
 def _count_outside(profile: Profile, name: str) -> None:
@@ -440,11 +459,16 @@ def _measure_skipped(profile: Profile, event: e.MeasureSkipped) -> None:
 def _task_opened(profile: Profile, event: e.TaskOpened) -> None:
     if profile.tasks is None:
         profile.tasks = {}
-    profile.tasks[event.task_id] = Task(event.task_id, event.measure, event.command_id, event.why, event.at)
+    profile.tasks[event.task_id] = Task(
+        event.task_id, event.measure, event.command_id, event.why, event.at, event.in_run
+    )
     profile.published += 1
     if event.why == "approval":
         assert event.plan is not None
-        _add_pending(profile, Pending(event.measure, event.plan, event.command_id, event.ordered, granted=False))
+        _add_pending(
+            profile,
+            Pending(event.measure, event.plan, event.command_id, event.ordered, granted=False, in_run=event.in_run),
+        )
         _count_issue(profile, profile.run.run_id if profile.run is not None else None, event.measure)
 
 
@@ -461,9 +485,8 @@ def _task_closed(profile: Profile, event: e.TaskClosed) -> None:
 def _warning_raised(profile: Profile, event: e.WarningRaised) -> None:
     profile.disarmed = [*(profile.disarmed or []), event.rule]
     if profile.warnings is None:
-        profile.warnings = [event.rule]
-    elif event.rule not in profile.warnings:
-        profile.warnings.append(event.rule)
+        profile.warnings = {}
+    profile.warnings.setdefault(event.rule, event.at)
 
 
 def _warning_rearmed(profile: Profile, event: e.WarningRearmed) -> None:
@@ -474,7 +497,9 @@ def _warning_rearmed(profile: Profile, event: e.WarningRearmed) -> None:
 def _prevention_settled(profile: Profile, event: e.PreventionSettled) -> None:
     if event.item is None:
         assert profile.warnings is not None
-        profile.warnings = [each for each in profile.warnings if each != event.rule] or None
+        del profile.warnings[event.rule]
+        if not profile.warnings:
+            profile.warnings = None
         return
     item = profile.ledger.open_items[0] if event.item == BALANCE_ITEM else profile.ledger.items[event.item]
     item.reminded = (*item.reminded, event.rule)

@@ -70,14 +70,26 @@ def follow(profile: Profile, policy: Policy, now: int, timers: int) -> Decision:
     if events is not None:
         return Decision(events)
     wake_at = _agreements_wake(profile, policy)
-    if profile.warnings is not None or profile.pending is not None or profile.outstanding is not None:
-        events, instant = _waiting(profile, policy, now, today, overdue, dpd, timers)
+    if profile.outstanding is not None:
+        events, instant = _outcomes(profile, now, policy, timers)
+        if events is not None:
+            return Decision(events)
+        if instant < wake_at:
+            wake_at = instant
+    if profile.warnings is not None:
+        events, instant = _warnings(profile, policy, now, today, overdue, dpd, timers)
         if events is not None:
             return Decision(events)
         if instant < wake_at:
             wake_at = instant
     if policy.reminders and profile.ledger.open_items:
         events, instant = _reminders(profile, policy, now, today, overdue, dpd, timers)
+        if events is not None:
+            return Decision(events)
+        if instant < wake_at:
+            wake_at = instant
+    if profile.pending is not None:
+        events, instant = _pending(profile, policy, now, today, overdue, dpd, timers)
         if events is not None:
             return Decision(events)
         if instant < wake_at:
@@ -195,12 +207,12 @@ def _next_measure(
         return reports, NEVER
     command_id = next_command_id(profile, run, measure.name)
     if measure.approval is not None:
-        reports.append(TaskOpened(now, command_id, measure.name, command_id, "approval", run.plan, False))
+        reports.append(TaskOpened(now, command_id, measure.name, command_id, "approval", run.plan, False, True))
         return reports, NEVER
     day = day_of(run, measure)
     reports.extend(
         fired(
-            profile, policy, run.plan, index + 1, measure, command_id, BY_PLAN,
+            profile, policy, run, run.plan, index + 1, measure, command_id, BY_PLAN,
             now, today, overdue, dpd, day, True, bound,
         )
     )  # fmt: skip
@@ -210,58 +222,79 @@ def _next_measure(
 def _is_pending(profile: Profile, plan: str, measure: str) -> bool:
     assert profile.pending is not None
     for pending in profile.pending:
-        if pending.measure == measure and pending.plan == plan and (not pending.ordered or not pending.granted):
+        if (
+            pending.in_run
+            and pending.measure == measure
+            and pending.plan == plan
+            and (not pending.ordered or not pending.granted)
+        ):
             return True
     return False
 
 
-def _waiting(
+def _outcomes(profile: Profile, now: int, policy: Policy, timers: int) -> tuple[list[Record] | None, int]:
+    """Commands without an outcome: sent again or given up at their deadline, a missing restoration is reported."""
+    wake_at = NEVER
+    assert profile.outstanding is not None
+    for sent in profile.outstanding.values():
+        if sent.deadline >= wake_at:
+            continue
+        if sent.deadline > now or not (timers == ALL or sent.reported):
+            wake_at = sent.deadline
+            continue
+        command = sent.command
+        if command.kind == "restore":
+            overdue = ServiceRestoreOverdue(
+                now, command.command_id, command.measure, command.target, command.run_id, command.at
+            )
+            return [overdue], NEVER
+        if command.attempt > command.retries:
+            return given_up(profile, sent, now), NEVER
+        # The same command again is still a contact: nobody is rung at night for want of a confirmation.
+        opening = contact_opening(profile, policy, now) if command.kind in CONTACT_KINDS else now
+        if opening <= now:
+            return [retried(sent, now)], NEVER
+        wake_at = min(wake_at, opening)
+    return None, wake_at
+
+
+def _warnings(
     profile: Profile, policy: Policy, now: int, today: int, overdue: int, dpd: int, timers: int
 ) -> tuple[list[Record] | None, int]:
-    """What was decided before and waits: balance warnings, granted and ordered measures, outcomes of commands."""
+    """Balance warnings go at once, or at the next contact hours if they are still true then."""
     wake_at = NEVER
-    if profile.warnings:
-        for rule in policy.warnings:
-            if rule.name not in profile.warnings:
-                continue
-            opening = contact_opening(profile, policy, now) if rule.measure.is_contact else now
-            if opening > now:
-                wake_at = min(wake_at, opening)
-                continue
-            assert rule.balance_below is not None
-            reports: list[Record] = []
-            still_true = profile.account_balance() < rule.balance_below
-            if still_true and allows(profile, policy, rule.measure, now, overdue, dpd, reports):
-                return [*reports, *warning(profile, policy, rule, None, now, today, overdue, dpd)], NEVER
-            return [*reports, PreventionSettled(now, rule.name, None, False)], NEVER
-    if profile.pending is not None:
-        for pending in profile.pending:
-            if pending.granted:
-                events, instant = _granted(profile, policy, pending, now, today, overdue, dpd)
-                if events is not None:
-                    return events, NEVER
-                wake_at = min(wake_at, instant)
-    if profile.outstanding is not None:
-        for sent in profile.outstanding.values():
-            if sent.deadline >= wake_at:
-                continue
-            if sent.deadline > now or not (timers == ALL or sent.reported):
-                wake_at = sent.deadline
-                continue
-            command = sent.command
-            if command.kind == "restore":
-                return [
-                    ServiceRestoreOverdue(
-                        now, command.command_id, command.measure, command.target, command.run_id, command.at
-                    )
-                ], NEVER
-            if command.attempt > command.retries:
-                return given_up(profile, sent, now), NEVER
-            # The same command again is still a contact: nobody is rung at night for want of a confirmation.
-            opening = contact_opening(profile, policy, now) if command.kind in CONTACT_KINDS else now
-            if opening <= now:
-                return [retried(sent, now)], NEVER
+    assert profile.warnings is not None
+    for rule in policy.warnings:
+        if rule.name not in profile.warnings:
+            continue
+        opening = contact_opening(profile, policy, now) if rule.measure.is_contact else now
+        if opening > now or not (timers == ALL or profile.warnings[rule.name] == now):
             wake_at = min(wake_at, opening)
+            continue
+        assert rule.balance_below is not None
+        reports: list[Record] = []
+        still_true = profile.account_balance() < rule.balance_below
+        if still_true and allows(profile, policy, rule.measure, now, overdue, dpd, reports):
+            return [*reports, *warning(profile, policy, rule, None, now, today, overdue, dpd)], NEVER
+        return [*reports, PreventionSettled(now, rule.name, None, False)], NEVER
+    return None, wake_at
+
+
+def _pending(
+    profile: Profile, policy: Policy, now: int, today: int, overdue: int, dpd: int, timers: int
+) -> tuple[list[Record] | None, int]:
+    """Granted and ordered measures, in the order in which they began to wait."""
+    wake_at = NEVER
+    assert profile.pending is not None
+    for pending in profile.pending:
+        if pending.granted:
+            if timers != ALL and pending.since < now:
+                wake_at = min(wake_at, now)  # it waits for a timer, after the messages of this instant
+                continue
+            events, instant = _granted(profile, policy, pending, now, today, overdue, dpd)
+            if events is not None:
+                return events, NEVER
+            wake_at = min(wake_at, instant)
     return None, wake_at
 
 
@@ -278,13 +311,13 @@ def _granted(
     instant, bound = admitted(profile, policy, measure, instant, AT_ONCE, 0, False)
     if instant > now:
         return None, instant
-    run = profile.run
+    run = profile.run if pending.in_run else None
     counts = run is not None and run.plan == pending.plan and measure.name not in run.fired
     day = day_of(run, measure) if run is not None else measure.day
     command_id = pending.command_id or next_command_id(profile, run, measure.name)
     reason = BY_ORDER if pending.ordered else BY_PLAN
     return fired(
-        profile, policy, plan.name, step, measure, command_id, reason,
+        profile, policy, run, plan.name, step, measure, command_id, reason,
         now, today, overdue, dpd, day, counts, bound,
     ), NEVER  # fmt: skip
 

@@ -15,7 +15,7 @@ AttributeValue = str | int | float | bool | None
 class AccountUpdated(Record):
     """Creates the profile or merges into it. ``None`` leaves a field as it is; a None attribute goes away."""
 
-    __slots__ = ("at", "projection", "party", "currency", "ledger", "customer_id", "attributes")
+    __slots__ = ("projection", "party", "currency", "ledger", "customer_id", "attributes")
     __match_args__ = ("at", "projection", "party", "currency", "ledger", "customer_id", "attributes")
 
     def __init__(
@@ -28,7 +28,7 @@ class AccountUpdated(Record):
         customer_id: str | None,
         attributes: dict[str, AttributeValue],
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.projection: Final = projection
         self.party: Final = party
         self.currency: Final = currency
@@ -40,22 +40,22 @@ class AccountUpdated(Record):
 class AccountClosed(Record):
     """Closes the profile; the debt stays on record."""
 
-    __slots__ = ("at", "reason")
+    __slots__ = ("reason",)
     __match_args__ = ("at", "reason")
 
     def __init__(self, at: int, reason: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.reason: Final = reason
 
 
 class InvoiceIssued(Record):
     """Opens an item of ``amount``. As a fact ``due_on`` is set, by the policy's terms where billing named none."""
 
-    __slots__ = ("at", "invoice_id", "amount", "issued_on", "due_on")
+    __slots__ = ("invoice_id", "amount", "issued_on", "due_on")
     __match_args__ = ("at", "invoice_id", "amount", "issued_on", "due_on")
 
     def __init__(self, at: int, invoice_id: str, amount: int, issued_on: int, due_on: int | None) -> None:
-        self.at: Final = at
+        self.at = at
         self.invoice_id: Final = invoice_id
         self.amount: Final = amount
         self.issued_on: Final = issued_on
@@ -65,11 +65,11 @@ class InvoiceIssued(Record):
 class InvoiceAdjusted(Record):
     """Changes what is left of an item by ``delta``; what would fall below zero becomes a prepayment."""
 
-    __slots__ = ("at", "invoice_id", "delta", "reason")
+    __slots__ = ("invoice_id", "delta", "reason")
     __match_args__ = ("at", "invoice_id", "delta", "reason")
 
     def __init__(self, at: int, invoice_id: str, delta: int, reason: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.invoice_id: Final = invoice_id
         self.delta: Final = delta
         self.reason: Final = reason
@@ -78,11 +78,11 @@ class InvoiceAdjusted(Record):
 class PaymentReceived(Record):
     """Pays items, oldest due date first; the rest is a prepayment."""
 
-    __slots__ = ("at", "payment_id", "amount")
+    __slots__ = ("payment_id", "amount")
     __match_args__ = ("at", "payment_id", "amount")
 
     def __init__(self, at: int, payment_id: str, amount: int) -> None:
-        self.at: Final = at
+        self.at = at
         self.payment_id: Final = payment_id
         self.amount: Final = amount
 
@@ -90,11 +90,11 @@ class PaymentReceived(Record):
 class PaymentReversed(Record):
     """Undoes what a payment or netting paid. ``due_on`` (a fact's) is the due date if the balance falls below zero."""
 
-    __slots__ = ("at", "payment_id", "reason", "due_on")
+    __slots__ = ("payment_id", "reason", "due_on")
     __match_args__ = ("at", "payment_id", "reason", "due_on")
 
     def __init__(self, at: int, payment_id: str, reason: str, due_on: int | None = None) -> None:
-        self.at: Final = at
+        self.at = at
         self.payment_id: Final = payment_id
         self.reason: Final = reason
         self.due_on: Final = due_on
@@ -103,11 +103,11 @@ class PaymentReversed(Record):
 class BalanceChanged(Record):
     """A snapshot of the account's balance. ``due_on`` (a fact's) is the due date if it falls below zero."""
 
-    __slots__ = ("at", "balance", "sequence", "source", "due_on")
+    __slots__ = ("balance", "sequence", "source", "due_on")
     __match_args__ = ("at", "balance", "sequence", "source", "due_on")
 
     def __init__(self, at: int, balance: int, sequence: int, source: str, due_on: int | None = None) -> None:
-        self.at: Final = at
+        self.at = at
         self.balance: Final = balance
         self.sequence: Final = sequence
         self.source: Final = source
@@ -117,11 +117,11 @@ class BalanceChanged(Record):
 class ClaimOpened(Record):
     """A dispute: while open, ``amount`` of the invoice is not collectible."""
 
-    __slots__ = ("at", "claim_id", "invoice_id", "amount")
+    __slots__ = ("claim_id", "invoice_id", "amount")
     __match_args__ = ("at", "claim_id", "invoice_id", "amount")
 
     def __init__(self, at: int, claim_id: str, invoice_id: str, amount: int) -> None:
-        self.at: Final = at
+        self.at = at
         self.claim_id: Final = claim_id
         self.invoice_id: Final = invoice_id
         self.amount: Final = amount
@@ -130,11 +130,11 @@ class ClaimOpened(Record):
 class ClaimClosed(Record):
     """The dispute's end: ``outcome`` is upheld (the amount is credited) or rejected."""
 
-    __slots__ = ("at", "claim_id", "outcome")
+    __slots__ = ("claim_id", "outcome")
     __match_args__ = ("at", "claim_id", "outcome")
 
     def __init__(self, at: int, claim_id: str, outcome: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.claim_id: Final = claim_id
         self.outcome: Final = outcome
 
@@ -142,11 +142,11 @@ class ClaimClosed(Record):
 class HoldPlaced(Record):
     """A moratorium until the end of the day ``until``; the same id again moves it."""
 
-    __slots__ = ("at", "hold_id", "until", "reason")
+    __slots__ = ("hold_id", "until", "reason")
     __match_args__ = ("at", "hold_id", "until", "reason")
 
     def __init__(self, at: int, hold_id: str, until: int, reason: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.hold_id: Final = hold_id
         self.until: Final = until
         self.reason: Final = reason
@@ -155,18 +155,18 @@ class HoldPlaced(Record):
 class HoldLifted(Record):
     """Ends a moratorium."""
 
-    __slots__ = ("at", "hold_id")
+    __slots__ = ("hold_id",)
     __match_args__ = ("at", "hold_id")
 
     def __init__(self, at: int, hold_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.hold_id: Final = hold_id
 
 
 class PromiseMade(Record):
     """A promise to pay. A fact knows the instant to which it holds and the one at which it breaks."""
 
-    __slots__ = ("at", "promise_id", "amount", "pay_by", "holds_until", "breaks_at")
+    __slots__ = ("promise_id", "amount", "pay_by", "holds_until", "breaks_at")
     __match_args__ = ("at", "promise_id", "amount", "pay_by", "holds_until", "breaks_at")
 
     def __init__(
@@ -178,7 +178,7 @@ class PromiseMade(Record):
         holds_until: int = 0,
         breaks_at: int = 0,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.promise_id: Final = promise_id
         self.amount: Final = amount
         self.pay_by: Final = pay_by
@@ -189,11 +189,11 @@ class PromiseMade(Record):
 class InstalmentsAgreed(Record):
     """A schedule of ``(pay_by, amount)`` parts. As a fact: in order, and not checked before ``checked_from``."""
 
-    __slots__ = ("at", "schedule_id", "parts", "checked_from")
+    __slots__ = ("schedule_id", "parts", "checked_from")
     __match_args__ = ("at", "schedule_id", "parts", "checked_from")
 
     def __init__(self, at: int, schedule_id: str, parts: tuple[tuple[int, int], ...], checked_from: int = 0) -> None:
-        self.at: Final = at
+        self.at = at
         self.schedule_id: Final = schedule_id
         self.parts: Final = parts
         self.checked_from: Final = checked_from
@@ -202,22 +202,22 @@ class InstalmentsAgreed(Record):
 class InstalmentsCancelled(Record):
     """Ends a schedule by agreement; it covers nothing from now on."""
 
-    __slots__ = ("at", "schedule_id")
+    __slots__ = ("schedule_id",)
     __match_args__ = ("at", "schedule_id")
 
     def __init__(self, at: int, schedule_id: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.schedule_id: Final = schedule_id
 
 
 class ContactMade(Record):
     """A contact by hand. ``direction`` out counts under the caps on the local day ``on`` (a fact's)."""
 
-    __slots__ = ("at", "kind", "direction", "actor", "outcome", "note", "on")
+    __slots__ = ("kind", "direction", "actor", "outcome", "note", "on")
     __match_args__ = ("at", "kind", "direction", "actor", "outcome", "note", "on")
 
     def __init__(self, at: int, kind: str, direction: str, actor: str, outcome: str, note: str, on: int = 0) -> None:
-        self.at: Final = at
+        self.at = at
         self.kind: Final = kind
         self.direction: Final = direction
         self.actor: Final = actor
@@ -229,11 +229,11 @@ class ContactMade(Record):
 class RestrictionLifted(Record):
     """A manager gives a service back."""
 
-    __slots__ = ("at", "measure", "actor", "note")
+    __slots__ = ("measure", "actor", "note")
     __match_args__ = ("at", "measure", "actor", "note")
 
     def __init__(self, at: int, measure: str, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.measure: Final = measure
         self.actor: Final = actor
         self.note: Final = note
@@ -242,11 +242,11 @@ class RestrictionLifted(Record):
 class TaskDone(Record):
     """A manager closes a task."""
 
-    __slots__ = ("at", "task_id", "actor", "outcome", "note")
+    __slots__ = ("task_id", "actor", "outcome", "note")
     __match_args__ = ("at", "task_id", "actor", "outcome", "note")
 
     def __init__(self, at: int, task_id: str, actor: str, outcome: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.task_id: Final = task_id
         self.actor: Final = actor
         self.outcome: Final = outcome
@@ -256,11 +256,11 @@ class TaskDone(Record):
 class NettingAgreed(Record):
     """A payment with a document."""
 
-    __slots__ = ("at", "netting_id", "amount", "document")
+    __slots__ = ("netting_id", "amount", "document")
     __match_args__ = ("at", "netting_id", "amount", "document")
 
     def __init__(self, at: int, netting_id: str, amount: int, document: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.netting_id: Final = netting_id
         self.amount: Final = amount
         self.document: Final = document
@@ -269,11 +269,11 @@ class NettingAgreed(Record):
 class MeasureCompleted(Record):
     """The executing system confirms a command."""
 
-    __slots__ = ("at", "command_id", "detail")
+    __slots__ = ("command_id", "detail")
     __match_args__ = ("at", "command_id", "detail")
 
     def __init__(self, at: int, command_id: str, detail: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.detail: Final = detail
 
@@ -281,11 +281,11 @@ class MeasureCompleted(Record):
 class MeasureFailed(Record):
     """The executing system reports that a command failed."""
 
-    __slots__ = ("at", "command_id", "detail")
+    __slots__ = ("command_id", "detail")
     __match_args__ = ("at", "command_id", "detail")
 
     def __init__(self, at: int, command_id: str, detail: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.detail: Final = detail
 
@@ -293,7 +293,7 @@ class MeasureFailed(Record):
 class MeasureOrdered(Record):
     """A manager applies a measure by hand. A fact knows the ``plan`` it was found in and whether it awaits approval."""
 
-    __slots__ = ("at", "measure", "actor", "note", "plan", "awaits_approval")
+    __slots__ = ("measure", "actor", "note", "plan", "awaits_approval")
     __match_args__ = ("at", "measure", "actor", "note", "plan", "awaits_approval")
 
     def __init__(
@@ -305,7 +305,7 @@ class MeasureOrdered(Record):
         plan: str = "",
         awaits_approval: bool = False,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.measure: Final = measure
         self.actor: Final = actor
         self.note: Final = note
@@ -316,11 +316,11 @@ class MeasureOrdered(Record):
 class MeasureApproved(Record):
     """A head's yes to a measure that needs approval."""
 
-    __slots__ = ("at", "command_id", "actor", "note")
+    __slots__ = ("command_id", "actor", "note")
     __match_args__ = ("at", "command_id", "actor", "note")
 
     def __init__(self, at: int, command_id: str, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.actor: Final = actor
         self.note: Final = note
@@ -329,11 +329,11 @@ class MeasureApproved(Record):
 class MeasureRejected(Record):
     """A head's no: the measure counts as skipped."""
 
-    __slots__ = ("at", "command_id", "actor", "note")
+    __slots__ = ("command_id", "actor", "note")
     __match_args__ = ("at", "command_id", "actor", "note")
 
     def __init__(self, at: int, command_id: str, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.command_id: Final = command_id
         self.actor: Final = actor
         self.note: Final = note
@@ -342,11 +342,11 @@ class MeasureRejected(Record):
 class PlanAssigned(Record):
     """A manager replaces this debtor's plan; None gives the choice back to the rules."""
 
-    __slots__ = ("at", "plan", "actor", "note")
+    __slots__ = ("plan", "actor", "note")
     __match_args__ = ("at", "plan", "actor", "note")
 
     def __init__(self, at: int, plan: str | None, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.plan: Final = plan
         self.actor: Final = actor
         self.note: Final = note
@@ -355,7 +355,7 @@ class PlanAssigned(Record):
 class PlanAmended(Record):
     """A manager changes this debtor's run: per measure whether it is skipped, and its day (None: as it was)."""
 
-    __slots__ = ("at", "changes", "actor", "note")
+    __slots__ = ("changes", "actor", "note")
     __match_args__ = ("at", "changes", "actor", "note")
 
     def __init__(
@@ -365,7 +365,7 @@ class PlanAmended(Record):
         actor: str,
         note: str,
     ) -> None:
-        self.at: Final = at
+        self.at = at
         self.changes: Final = changes
         self.actor: Final = actor
         self.note: Final = note
@@ -374,11 +374,11 @@ class PlanAmended(Record):
 class ManagerAssigned(Record):
     """A head chooses the personal manager; None for nobody."""
 
-    __slots__ = ("at", "manager", "actor", "note")
+    __slots__ = ("manager", "actor", "note")
     __match_args__ = ("at", "manager", "actor", "note")
 
     def __init__(self, at: int, manager: str | None, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.manager: Final = manager
         self.actor: Final = actor
         self.note: Final = note
@@ -387,11 +387,11 @@ class ManagerAssigned(Record):
 class GroupAssigned(Record):
     """A group of managers by hand; None gives the choice back to the rules."""
 
-    __slots__ = ("at", "group", "actor", "note")
+    __slots__ = ("group", "actor", "note")
     __match_args__ = ("at", "group", "actor", "note")
 
     def __init__(self, at: int, group: str | None, actor: str, note: str) -> None:
-        self.at: Final = at
+        self.at = at
         self.group: Final = group
         self.actor: Final = actor
         self.note: Final = note
@@ -400,39 +400,39 @@ class GroupAssigned(Record):
 class ManagerChosen(Record):
     """The service segment's supervisor answers with a personal manager by rule, or nobody."""
 
-    __slots__ = ("at", "manager")
+    __slots__ = ("manager",)
     __match_args__ = ("at", "manager")
 
     def __init__(self, at: int, manager: str | None) -> None:
-        self.at: Final = at
+        self.at = at
         self.manager: Final = manager
 
 
 class PolicyPublished(Record):
     """A new policy version holds from now on."""
 
-    __slots__ = ("at",)
+    __slots__ = ()
     __match_args__ = ("at",)
 
     def __init__(self, at: int) -> None:
-        self.at: Final = at
+        self.at = at
 
 
 class Wake(Record):
     """Time has come to ``at``: everything due by then takes effect."""
 
-    __slots__ = ("at",)
+    __slots__ = ()
     __match_args__ = ("at",)
 
     def __init__(self, at: int) -> None:
-        self.at: Final = at
+        self.at = at
 
 
 class Lapse(Record):
     """The engine was away until ``at``: deadlines that passed meanwhile take effect, measures still wait their turn."""
 
-    __slots__ = ("at",)
+    __slots__ = ()
     __match_args__ = ("at",)
 
     def __init__(self, at: int) -> None:
-        self.at: Final = at
+        self.at = at

@@ -65,51 +65,57 @@ class Schedule:
 
 
 class Restriction:
-    """A service taken away by the run. In force unless ``lifted``; one reported ``failed`` never was."""
+    """A service taken away, by the commands that were not reported failed; it is in force until ``lifted``."""
 
-    __slots__ = ("command_id", "failed", "lifted", "measure", "reverse", "target")
+    __slots__ = ("command_ids", "lifted", "measure", "reverse", "target")
 
     def __init__(
-        self,
-        measure: str,
-        command_id: str,
-        target: str,
-        reverse: str | None,
-        lifted: bool = False,
-        failed: bool = False,
+        self, measure: str, command_ids: tuple[str, ...], target: str, reverse: str | None, lifted: bool = False
     ) -> None:
         self.measure: Final[str] = measure
-        self.command_id: str = command_id
+        self.command_ids: tuple[str, ...] = command_ids
         self.target: Final[str] = target
         self.reverse: Final[str | None] = reverse
         self.lifted: bool = lifted
-        self.failed: bool = failed
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether there is something to give back; where no outcome is known, there may be."""
+        return not self.lifted and len(self.command_ids) > 0
 
 
 class Pending:
-    """A measure that waits: for a head's decision, or (``granted``) for contact hours, caps or the end of a hold."""
+    """A measure that waits: for a head's decision, or (``granted``) for contact hours, caps or the end of a hold.
 
-    __slots__ = ("command_id", "granted", "measure", "ordered", "plan")
+    ``in_run``: it belongs to the run there was when it began to wait, and ends with it. ``since``: when it was granted.
+    """
 
-    def __init__(self, measure: str, plan: str, command_id: str, ordered: bool, granted: bool) -> None:
+    __slots__ = ("command_id", "granted", "in_run", "measure", "ordered", "plan", "since")
+
+    def __init__(
+        self, measure: str, plan: str, command_id: str, ordered: bool, granted: bool, in_run: bool, since: int = 0
+    ) -> None:
         self.measure: Final[str] = measure
         self.plan: Final[str] = plan
         self.command_id: Final[str] = command_id
         self.ordered: Final[bool] = ordered
         self.granted: bool = granted
+        self.in_run: Final[bool] = in_run
+        self.since: int = since
 
 
 class Task:
-    """Open work for a person."""
+    """Open work for a person; ``in_run``: it is moot when the run ends."""
 
-    __slots__ = ("command_id", "measure", "opened_at", "task_id", "why")
+    __slots__ = ("command_id", "in_run", "measure", "opened_at", "task_id", "why")
 
-    def __init__(self, task_id: str, measure: str, command_id: str, why: str, opened_at: int) -> None:
+    def __init__(self, task_id: str, measure: str, command_id: str, why: str, opened_at: int, in_run: bool) -> None:
         self.task_id: Final[str] = task_id
         self.measure: Final[str] = measure
         self.command_id: Final[str] = command_id
         self.why: Final[str] = why
         self.opened_at: Final[int] = opened_at
+        self.in_run: Final[bool] = in_run
 
 
 class Sent:
@@ -192,6 +198,7 @@ class Profile:
         "ids",
         "ledger",
         "ledger_kind",
+        "loose",
         "manager",
         "outside",
         "outstanding",
@@ -243,6 +250,8 @@ class Profile:
         self.runs: int = 0
         # The names issued by each closed run, so that a late outcome of one of its commands is known.
         self.past_runs: list[tuple[str, ...]] | None = None
+        # Restrictions in force without a run: nothing lifts them but a person.
+        self.loose: list[Restriction] | None = None
         # After a terminal measure no run opens until overdue has once been low enough.
         self.blocked: bool = False
         self.holds: dict[str, int] | None = None
@@ -251,9 +260,9 @@ class Profile:
         self.schedule: Schedule | None = None
         # Local days of outgoing contacts of the last 30 days, by kind.
         self.contacts: dict[str, list[int]] | None = None
-        # Balance warnings: those not to be raised before rearming, and those waiting for contact hours.
+        # Balance warnings: those not to be raised before rearming, and the instants at which waiting ones were raised.
         self.disarmed: list[str] | None = None
-        self.warnings: list[str] | None = None
+        self.warnings: dict[str, int] | None = None
         self.pending: list[Pending] | None = None
         self.tasks: dict[str, Task] | None = None
         self.outstanding: dict[str, Sent] | None = None

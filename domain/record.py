@@ -10,8 +10,10 @@ from typing import ClassVar
 class Record:
     """A value named by its class and its fields; ``__match_args__`` lists them in order, the instant ``at`` first."""
 
-    __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ()
+    __slots__ = ("at",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("at",)
+
+    at: int
 
     def values(self) -> tuple[object, ...]:
         """The fields' values, in the order of ``__match_args__``: enough to make the record again."""

@@ -25,7 +25,7 @@ def work(profile: Profile, message: Record, policy: Policy, facts: list[Record])
     be the message's own instant: timers come after all messages of their instant. A profile that worked under another
     policy version adopts this one first.
     """
-    at: int = getattr(message, "at")  # noqa: B009  (every message has it; Record does not say so)
+    at = message.at
     if profile.policy_version != policy.version and profile.is_known and not profile.closed:
         _settle(profile, decide(profile, PolicyPublished(at), policy), at, policy, facts, NONE)
     decision = decide(profile, message, policy)

@@ -9,10 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.policy import Policy
 from domain.record import Record
 
 State = tuple[object, ...]
 """A frozen profile (`domain.snapshot`): nested tuples of plain values."""
+
+
+class StoreConflict(Exception):
+    """The transaction contradicts what is stored: an event that was taken in before, a version that was overtaken.
+
+    Nothing of it was written. Raised by `Store.commit` beside whatever the technology raises.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,10 @@ class OutgoingEvent:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """What is written of a touched profile. ``wake_at`` None: no timer. ``known`` profiles only."""
+    """What is written of a touched profile. ``wake_at`` None: no timer.
+
+    ``version`` counts its facts: not below the stored one, and equal to it only where nothing but the timer moved.
+    """
 
     profile_id: str
     version: int
@@ -96,6 +107,21 @@ class Transaction:
             or self.released or self.quarantined or self.desks
         )  # fmt: skip
 
+    def followed(self) -> dict[str, tuple[ProfileRow, int]]:
+        """The last row of each profile, and the version that must be stored for it to follow (0: none yet)."""
+        facts: dict[str, int] = {}
+        for entry in self.journal:
+            facts[entry.profile_id] = facts.get(entry.profile_id, 0) + 1
+        return {row.profile_id: (row, row.version - facts.get(row.profile_id, 0)) for row in self.profiles}
+
+    def latest(self) -> int:
+        """The latest instant in it (0 where there is none)."""
+        return max(
+            max([at for _, _, at in self.inbox], default=0),
+            max([entry.fact.at for entry in self.journal], default=0),
+            max([event.at for event in self.outbox], default=0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -117,7 +143,11 @@ class Store(Protocol):
         """What is stored of the profiles, in one query; ids that nothing is known of are left out."""
 
     def commit(self, transaction: Transaction) -> None:
-        """Writes all of it durably, or nothing and raises."""
+        """Writes all of it durably, or nothing and raises.
+
+        A profile may come more than once; its last row counts, and must follow the stored version by as many facts as
+        the transaction has of it. Doubles of what is numbered or named fail it too. Raises `StoreConflict`.
+        """
 
     def due(self, until: int, limit: int) -> list[tuple[str, int]]:
         """``(profile_id, wake_at)`` of timers up to and including ``until``, earliest first."""
@@ -133,6 +163,12 @@ class Store(Protocol):
 
     def desks(self) -> Mapping[str, State]:
         """The state of manager supervisors, by service segment."""
+
+    def profile_ids(self) -> list[str]:
+        """All profiles that are not closed."""
+
+    def waiting_for_account(self) -> list[str]:
+        """Ids that have held events and no profile."""
 
     def last_instant(self) -> int:
         """The latest instant the store has seen (0 when empty): time goes on from there whatever the clock says."""
@@ -162,6 +198,15 @@ class StoreReader(Protocol):
     def wake_at(self, profile_id: str) -> int | None:
         """The profile's timer."""
 
+    def rows(self) -> Iterable[ProfileRow]:
+        """All profiles with their timers, in order of id, without holding them all in memory."""
+
+    def outbox(self) -> Iterable[OutgoingEvent]:
+        """Events that have not left, in the order in which they were committed; withdrawn ones included."""
+
+    def strays(self) -> Iterable[tuple[str, str]]:
+        """``(table, profile_id)`` of facts and timers without a profile, and of events held for one that is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -172,13 +217,17 @@ class Delivery:
 
 
 class Broker(Protocol):
-    """Brings bodies in and takes events out; at least once both ways."""
+    """Brings bodies in and takes events out; at least once both ways. Its methods may be called from two threads:
+    `receive` and `redeliver` from one, the others from another."""
 
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
         """Up to ``limit`` deliveries in order; an empty list when none came within the time."""
 
     def acknowledge(self, tags: Sequence[int]) -> None:
         """These are durable here and need not be delivered again."""
+
+    def redeliver(self) -> None:
+        """What was received and not acknowledged comes again, in its order."""
 
     def publish(self, events: Sequence[OutgoingEvent]) -> list[str]:
         """Publishes in order; returns the ids of those confirmed (a prefix for each profile)."""
@@ -196,9 +245,16 @@ class Clock(Protocol):
     def now(self) -> int:
         """The current instant; need not be monotonic."""
 
+    def stamp(self, recorded: int | None) -> int:
+        """The instant of an event that is accepted now, after that of every event before it. A virtual clock moves to
+        ``recorded``, the time that the event carries."""
+
+    def reach(self, instant: int) -> None:
+        """The store has seen ``instant``: no later stamp is before it."""
+
 
 class PolicySource(Protocol):
     """Where the policy comes from; a new version shows as another object."""
 
-    def current(self) -> "object":
+    def current(self) -> Policy:
         """The policy that holds now."""

@@ -1,0 +1,80 @@
+"""An errand: all that one batch brings to one profile, and what became of it.
+
+The engine fills in the upper half and the profile's actor the lower one; both live on the same lane meanwhile, so no
+answer needs a message of its own (1 µs an event).
+"""
+
+from typing import Final
+
+from domain.decision import Refusal
+from domain.profile import Profile
+from domain.record import Record
+
+
+class Arrival:
+    """A message on its way to a profile; ``ticket`` is the engine's, opaque here, to know it again."""
+
+    __slots__ = ("message", "ticket")
+
+    def __init__(self, message: Record, ticket: object) -> None:
+        self.message: Final = message
+        self.ticket: Final = ticket
+
+    def at(self, instant: int) -> "Arrival":
+        """The same message taking effect at another instant."""
+        return Arrival(type(self.message)(instant, *self.message.values()[1:]), self.ticket)  # type: ignore[call-arg]
+
+
+class Refused:
+    """A message that changed nothing, why, and when that was decided."""
+
+    __slots__ = ("arrival", "at", "refusal")
+
+    def __init__(self, arrival: Arrival, refusal: Refusal, at: int) -> None:
+        self.arrival: Final = arrival
+        self.refusal: Final = refusal
+        self.at: Final = at
+
+
+class Errand:
+    """``arrivals`` in order, then every timer before ``until``.
+
+    ``profile`` is a thawed profile for the activation of one that is not active (with what it ``held``); afterwards it
+    is the profile as it is now. ``facts`` begin at ``version`` + 1. ``handled`` arrivals were worked when ``failure``
+    came up, the next one is the suspect.
+    """
+
+    __slots__ = (
+        "arrivals",
+        "failure",
+        "facts",
+        "handled",
+        "held",
+        "newly_held",
+        "profile",
+        "profile_id",
+        "refused",
+        "released",
+        "state",
+        "until",
+        "version",
+        "wake_at",
+        "wake_before",
+    )
+
+    def __init__(self, profile_id: str, arrivals: list[Arrival], until: int = 0) -> None:
+        self.profile_id: Final = profile_id
+        self.arrivals: list[Arrival] = arrivals
+        self.until: int = until
+        self.profile: Profile | None = None
+        self.held: list[Arrival] | None = None
+        self.facts: Final[list[Record]] = []
+        self.refused: Final[list[Refused]] = []
+        self.newly_held: list[Arrival] | None = None
+        self.released: list[Arrival] | None = None
+        self.version: int = 0
+        self.wake_before: int = 0
+        self.wake_at: int = 0
+        self.state: tuple[object, ...] | None = None
+        self.handled: int = 0
+        self.failure: BaseException | None = None

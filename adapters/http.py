@@ -1,0 +1,340 @@
+"""HTTP: events in, answered only when they are durable; health; a profile with what comes next and why.
+
+Litestar on uvicorn, in a thread with an event loop of its own. There is no sign-in here: the door is for loopback, or
+for a network in which everybody may post events.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Thread
+from typing import Annotated, Any, Final, Protocol, TypeVar
+
+import uvicorn
+from litestar import Litestar, Request, Response, get, post
+from litestar.config.allowed_hosts import AllowedHostsConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.params import Parameter
+from msgspec import Struct
+
+from adapters.cloud_events import decode
+from adapters.logs import Log, in_one_line
+from adapters.profile_view import ProfileView
+from engine.envelope import Envelope, Unreadable
+from sim.broker import BrokerFull
+
+T = TypeVar("T")
+
+BODY_BYTES_MAX: Final = 1 << 20
+IN_FLIGHT_BYTES_MAX: Final = 16 << 20
+"""Of all bodies that wait to become durable: what a turn of the engine may have to work at once."""
+DURABLE_SECONDS_MAX: Final = 30.0
+ANSWER_SECONDS_MAX: Final = 2.0
+CONNECTIONS_MAX: Final = 1_000
+CONTENT_TYPES: Final = ("application/cloudevents+json", "application/cloudevents-batch+json", "application/json")
+
+
+class Inside(Protocol):
+    """What the doors need of a running node. All but ``offer`` may block for as long as the store does."""
+
+    def offer(self, body: bytes) -> "Future[None]":
+        """Takes a body in; the future is done when it is durable. Raises `BrokerFull`."""
+
+    def failing(self) -> str | None:
+        """Why this process is not worth keeping, in one line; None where it is."""
+
+    def unready(self) -> str | None:
+        """Why it cannot work events now, in one line; None where it can."""
+
+    def profile(self, profile_id: str) -> ProfileView | None:
+        """A profile as it is stored; None for one that is not known."""
+
+
+class Taken(Struct, frozen=True):
+    """The events of a body are durable. ``unreadable`` elements of a batch went to the dead letters."""
+
+    events: int
+    unreadable: int
+
+
+class Failed(Struct, frozen=True):
+    """What is wrong, in one line, and what to do."""
+
+    error: str
+
+
+class Health(Struct, frozen=True, omit_defaults=True):
+    """``status`` is ok or failing; ``why`` in one line."""
+
+    status: str
+    why: str | None = None
+
+
+class Unusable(Exception):
+    """The address cannot be listened at; the text says why and what to do."""
+
+
+class _Refused(HTTPException):
+    """An answer other than the one that was hoped for."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said, status_code=status)
+
+
+class _Doors:
+    """The state of the handlers; all of it belongs to the event loop's thread."""
+
+    def __init__(self, inside: Inside, durable_seconds_max: float) -> None:
+        self.inside: Final = inside
+        self.durable_seconds_max: Final = durable_seconds_max
+        self.in_flight_bytes = 0
+        self.is_stopping = False
+
+    async def take(self, body: bytes) -> Taken:
+        """Hands a body in and waits until it is durable."""
+        events = decode(body)
+        if not any(isinstance(event, Envelope) for event in events):
+            why = next((event.reason for event in events if isinstance(event, Unreadable)), "an empty batch")
+            raise _Refused(400, f"no event: {why}")
+        if self.is_stopping:
+            raise _Refused(503, "stopping: send it again later")
+        if self.in_flight_bytes + len(body) > IN_FLIGHT_BYTES_MAX:
+            raise _Refused(503, f"{self.in_flight_bytes} bytes wait to become durable: send it again later")
+        self.in_flight_bytes += len(body)
+        try:
+            await self._durable(body)
+        finally:
+            self.in_flight_bytes -= len(body)
+        unreadable = sum(isinstance(event, Unreadable) for event in events)
+        return Taken(len(events) - unreadable, unreadable)
+
+    async def _durable(self, body: bytes) -> None:
+        try:
+            future = self.inside.offer(body)
+        except BrokerFull as full:
+            raise _Refused(503, f"{full}: send it again later") from None
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        # Not asyncio.wrap_future: whoever goes away here must not cancel what the engine is about to answer.
+        future.add_done_callback(lambda _: _call_soon(loop, done.set))
+        try:
+            await asyncio.wait_for(done.wait(), self.durable_seconds_max)
+        except TimeoutError:
+            raise _Refused(503, "not durable yet: send it again, doubles have no effect") from None
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:  # the loop is closed: nobody waits any more
+        pass
+
+
+@dataclass
+class _PostOperation(Operation):
+    """The body is read as it comes, so that Litestar cannot know what is in it."""
+
+    def __post_init__(self) -> None:
+        event = Schema(
+            type="object",  # type: ignore[arg-type]
+            description="A CloudEvents 1.0 event of one of the types that the engine takes.",
+            required=["specversion", "id", "source", "type", "subject", "time", "data"],
+        )
+        batch = Schema(type="array", items=event)  # type: ignore[arg-type]
+        contents = (event, batch, Schema(one_of=[event, batch]))
+        self.request_body = RequestBody(
+            content={
+                content_type: OpenAPIMediaType(schema=schema)
+                for content_type, schema in zip(CONTENT_TYPES, contents, strict=True)
+            },
+            required=True,
+        )
+
+
+def _failures(*statuses: int) -> dict[int, ResponseSpec]:
+    return {status: ResponseSpec(Failed, description="See `error`.", generate_examples=False) for status in statuses}
+
+
+@post(
+    "/api/v1/events",
+    status_code=202,
+    operation_class=_PostOperation,
+    responses=_failures(400, 413, 415, 503),
+    summary="Post one event, or a batch",
+)
+async def post_events(request: Request[Any, Any, Any], state: State) -> Taken:
+    """Answered when the events are durable; what they come to leaves as events. Doubles have no effect."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in CONTENT_TYPES:
+        raise _Refused(415, f"the content type must be one of {', '.join(CONTENT_TYPES)}")
+    doors: _Doors = state.doors
+    return await doors.take(await request.body())
+
+
+@get(
+    "/api/v1/profiles/{profile_id:path}",
+    responses=_failures(404, 503),
+    summary="A profile: its state, what comes next and why",
+)
+async def get_profile(
+    profile_id: Annotated[str, Parameter(description="The profile's id, such as `ACC-1001`.")], state: State
+) -> ProfileView:
+    """The state as it was last committed, and what happens if nobody pays and no event comes."""
+    doors: _Doors = state.doors
+    asked_for = profile_id.removeprefix("/")
+    try:
+        view = await _answered(lambda: doors.inside.profile(asked_for))
+    except TimeoutError:
+        raise _Refused(503, "the store does not answer") from None
+    if view is None:
+        raise _Refused(404, "no such profile")
+    return view
+
+
+@get("/healthz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Is it worth keeping?")
+async def get_health(state: State) -> Response[Health]:
+    """503 where the engine has ended: start the process again."""
+    doors: _Doors = state.doors
+    return await _health(doors.inside.failing)
+
+
+@get("/readyz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Does it take events?")
+async def get_readiness(state: State) -> Response[Health]:
+    """503 while the engine begins or stops, or the store does not answer."""
+    doors: _Doors = state.doors
+    if doors.is_stopping:
+        return Response(Health("failing", "stopping"), status_code=503)
+    return await _health(doors.inside.unready)
+
+
+async def _health(ask: Callable[[], str | None]) -> Response[Health]:
+    try:
+        why = await _answered(ask)
+    except TimeoutError:
+        why = f"no answer within {ANSWER_SECONDS_MAX:g} seconds"
+    if why is None:
+        return Response(Health("ok"))
+    return Response(Health("failing", why), status_code=503)
+
+
+async def _answered(ask: Callable[[], T]) -> T:
+    return await asyncio.wait_for(asyncio.to_thread(ask), ANSWER_SECONDS_MAX)
+
+
+def create_app(
+    inside: Inside, log: Log, hosts: list[str], durable_seconds_max: float = DURABLE_SECONDS_MAX
+) -> Litestar:
+    """The application over a node. ``hosts`` are the ``Host`` headers that are answered; ``*`` is any."""
+
+    def refused(_: Request[Any, Any, Any], exception: HTTPException) -> Response[Failed]:
+        said = exception.detail
+        if exception.status_code == 413:
+            said = f"larger than {BODY_BYTES_MAX} bytes: send smaller batches"
+        headers = {"Retry-After": "1"} if exception.status_code == 503 else None
+        return Response(Failed(" ".join(said.split())), status_code=exception.status_code, headers=headers)
+
+    def failed(request: Request[Any, Any, Any], exception: Exception) -> Response[Failed]:
+        log.failure("a request failed", exception, path=request.url.path)
+        return Response(Failed(f"a fault of this program: {type(exception).__name__}"), status_code=500)
+
+    return Litestar(
+        [post_events, get_profile, get_health, get_readiness],
+        state=State({"doors": _Doors(inside, durable_seconds_max)}),
+        exception_handlers={HTTPException: refused, Exception: failed},
+        request_max_body_size=BODY_BYTES_MAX,
+        allowed_hosts=AllowedHostsConfig(allowed_hosts=hosts),
+        openapi_config=OpenAPIConfig(
+            title="DMS",
+            version="1",
+            description="Debt management: events in, commands out.",
+            path="/api/v1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        logging_config=None,
+    )
+
+
+class HttpServer:
+    """Listens from the moment it is made, so that a taken port is known at once; answers after `start`."""
+
+    def __init__(self, address: tuple[str, int], inside: Inside, log: Log) -> None:
+        """Port 0 takes any that is free. Raises `Unusable`."""
+        self._log: Final = log
+        self._socket: Final = _listening(*address)
+        host, port = self._socket.getsockname()[:2]
+        self.url: Final = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if is_loopback(host):
+            names = [f"[{host}]" if ":" in host else host, "localhost", address[0]]
+            hosts = [f"{name}:{port}" for name in names] + names
+        else:
+            hosts = ["*"]
+        self._app: Final = create_app(inside, log, hosts)
+        self._server: Final = uvicorn.Server(
+            uvicorn.Config(
+                self._app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                limit_concurrency=CONNECTIONS_MAX,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self._thread: Final = Thread(target=self._run, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Answers from now on, in a thread."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 5.0) -> bool:
+        """Takes nothing new, answers what is under way, then ends; False where that takes longer than the time."""
+        doors: _Doors = self._app.state.doors
+        doors.is_stopping = True
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+        self._socket.close()
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except Exception as failure:
+            self._log.failure("HTTP has ended", failure, url=self.url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    hint = 'choose another http, or http = "" for none'
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(where)
+            listening.listen(1_024)
+        except OSError:
+            listening.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else in_one_line(error)
+        raise Unusable(f"cannot listen at {host}:{port}: {said} ({hint})") from None
+    return listening

@@ -1,0 +1,685 @@
+"""The desk of a service segment: whose personal manager is whose, what work is open, who has it, and who gets the next.
+
+A desk learns facts and keeps the books of its own segment; of the other desks it knows how much each manager has there
+(`LoadReported`), because one person may serve several groups and is full only once. Like `evolve` it changes what it is
+given; it reads no clock, and answers the same to the same facts however they are batched.
+
+By rule, work goes to managers of the needed role in the profile's group (where nobody has it: `_LADDERS`) who are
+present on the local day and have room. ``capacity`` bounds profiles and open tasks each by itself. Profiles that are
+due a personal manager wait in order of arrival, and so do tasks. Absence takes nothing away: what a manager has stays
+theirs, only new work passes them by. By hand, anyone with the role may be given any amount.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias, cast
+
+from domain.calendar import DAY, HOUR, MINUTE, NEVER, SECOND
+from domain.decision import Refusal
+from domain.events import ManagerChanged, SegmentChanged, TaskClosed, TaskOpened
+from domain.messages import AccountClosed, GroupAssigned, ManagerAssigned, ManagerChosen
+from domain.policy import ROLES, Manager, Policy, ServiceSegment
+from domain.record import Record
+from domain.snapshot import UnknownFormat
+
+FORMAT: Final = 1
+"""The format that `Desk.freeze` writes."""
+
+TOLD: Final = frozenset(
+    {AccountClosed, GroupAssigned, ManagerAssigned, ManagerChanged, SegmentChanged, TaskClosed, TaskOpened}
+)
+"""The facts of a profile that a desk must learn."""
+
+# Steps down from a role: (role, whether only in the group). The first step on which anybody stands is the pool.
+_LADDERS: Final = {
+    "specialist": (("specialist", True), ("head", True)),
+    "head": (("head", True), ("administrator", True), ("administrator", False)),
+    "administrator": (("administrator", True), ("administrator", False)),
+}
+_SPANS: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
+PROFILES: Final = 0
+TASKS: Final = 1
+_WORDS: Final = ("profiles", "tasks")
+
+
+class TaskTaken(Record):
+    """By hand: ``actor`` takes a task, or as a head gives it to ``manager``."""
+
+    __slots__ = ("actor", "manager", "task_id")
+    __match_args__ = ("at", "task_id", "manager", "actor")
+
+    def __init__(self, at: int, task_id: str, manager: str, actor: str) -> None:
+        self.at = at
+        self.task_id: Final = task_id
+        self.manager: Final = manager
+        self.actor: Final = actor
+
+
+class LoadReported(Record):
+    """What ``manager`` has of one desk's work now: personal profiles and open tasks, as absolute numbers."""
+
+    __slots__ = ("manager", "profiles", "service_segment", "tasks")
+    __match_args__ = ("at", "service_segment", "manager", "profiles", "tasks")
+
+    def __init__(self, at: int, service_segment: str, manager: str, profiles: int, tasks: int) -> None:
+        self.at = at
+        self.service_segment: Final = service_segment
+        self.manager: Final = manager
+        self.profiles: Final = profiles
+        self.tasks: Final = tasks
+
+
+class WorkAssigned(Record):
+    """Who got a task, or (``task_id`` None) a profile as its personal manager; ``manager`` None: nobody yet.
+
+    ``how`` is rule, hand or escalated; ``reason`` says in words why this one.
+    """
+
+    __slots__ = ("how", "manager", "profile_id", "reason", "task_id")
+    __match_args__ = ("at", "profile_id", "task_id", "manager", "how", "reason")
+
+    def __init__(
+        self, at: int, profile_id: str, task_id: str | None, manager: str | None, how: str, reason: str
+    ) -> None:
+        self.at = at
+        self.profile_id: Final = profile_id
+        self.task_id: Final = task_id
+        self.manager: Final = manager
+        self.how: Final = how
+        self.reason: Final = reason
+
+
+class Standing:
+    """What a profile brings to another desk: its personal manager, its group by hand, its open tasks.
+
+    A task is ``(task_id, why, role, opened_at)``.
+    """
+
+    __slots__ = ("group", "manager", "tasks")
+
+    def __init__(
+        self, manager: str | None = None, group: str | None = None, tasks: tuple[tuple[str, str, str, int], ...] = ()
+    ) -> None:
+        self.manager: Final[str | None] = manager
+        self.group: Final[str | None] = group
+        self.tasks: Final[tuple[tuple[str, str, str, int], ...]] = tasks
+
+
+def desks_for(fact: Record, service_segment: str | None, policy: Policy) -> tuple[str, ...]:
+    """The service segments whose desks must learn ``fact`` of a profile in ``service_segment``; mostly none.
+
+    A load concerns all desks but the one that reports it.
+    """
+    if isinstance(fact, SegmentChanged):
+        both = (fact.previous_service_segment, fact.service_segment)
+        return tuple([name for name in dict.fromkeys(both) if name is not None])
+    if type(fact) in TOLD or isinstance(fact, TaskTaken):
+        return (service_segment,) if service_segment is not None else ()
+    if isinstance(fact, LoadReported):
+        return tuple([each.name for each in policy.service_segments if each.name != fact.service_segment])
+    return ()
+
+
+def role_for(why: str, plan: str | None, measure: str, policy: Policy) -> str:
+    """The role that a task asks for: approvals that of their measure."""
+    if why != "approval":
+        return "specialist"
+    plan_now = policy.plans.get(plan) if plan is not None else None
+    step = plan_now.step(measure) if plan_now is not None else None
+    approval = plan_now.measures[step - 1].approval if plan_now is not None and step is not None else None
+    return approval or "head"
+
+
+class DeskTask:
+    """An open task. ``queued_at``: since when it waits here; ``escalated``: why heads got it, empty if they did not."""
+
+    __slots__ = ("escalated", "manager", "opened_at", "profile_id", "queued_at", "role", "task_id", "why")
+
+    def __init__(
+        self,
+        task_id: str,
+        profile_id: str,
+        why: str,
+        role: str,
+        opened_at: int,
+        queued_at: int,
+        manager: str | None = None,
+        escalated: str = "",
+    ) -> None:
+        self.task_id: Final[str] = task_id
+        self.profile_id: Final[str] = profile_id
+        self.why: Final[str] = why
+        self.role: Final[str] = role
+        self.opened_at: Final[int] = opened_at
+        self.queued_at: int = queued_at
+        self.manager: str | None = manager
+        self.escalated: str = escalated
+
+    def values(self) -> tuple[str, str, str, str, int, int, str | None, str]:
+        """The fields in order."""
+        return (
+            self.task_id,
+            self.profile_id,
+            self.why,
+            self.role,
+            self.opened_at,
+            self.queued_at,
+            self.manager,
+            self.escalated,
+        )
+
+
+class Served:
+    """A profile with something to remember: a personal manager or the wish for one, a group by hand, open tasks.
+
+    ``declined``: a head took the manager away by hand, so no rule gives it another while it stays at this desk.
+    """
+
+    __slots__ = ("declined", "group", "manager", "personal", "tasks")
+
+    def __init__(
+        self, manager: str | None = None, group: str | None = None, personal: bool = False, declined: bool = False
+    ) -> None:
+        self.manager: str | None = manager
+        self.group: str | None = group
+        self.personal: bool = personal
+        self.declined: bool = declined
+        self.tasks: Final[dict[str, None]] = {}
+
+
+Frozen: TypeAlias = tuple[
+    int,
+    str,
+    tuple[tuple[str, str | None, str | None, bool, bool], ...],
+    tuple[tuple[str, bool], ...],
+    tuple[tuple[str, str, str, str, int, int, str | None, str], ...],
+    tuple[str, ...],
+    tuple[tuple[str, str], ...],
+]
+
+
+class Roster:
+    """The people as one desk sees them: who there is, who is present, how much each has, and whose turn it is."""
+
+    def __init__(self, service_segment: str) -> None:
+        self.service_segment: Final[str] = service_segment
+        self.managers: Mapping[str, Manager] = {}
+        self.today: int = -1
+        # Round robin: who was last, by kind of work and pool.
+        self.turns: Final[dict[str, str]] = {}
+        self._own: Final[dict[str, list[int]]] = {}
+        self._elsewhere: Final[dict[str, dict[str, LoadReported]]] = {}
+        self._moved: dict[str, None] = {}
+        self._pools: Final[dict[tuple[str, str], list[Manager]]] = {}
+        # Pools found without room, and why: room only shrinks while work is being spread.
+        self._full: Final[dict[tuple[int, str, str], str]] = {}
+        self.has_new_room: bool = False
+        """Whether anybody may have got room since this was last set to False."""
+
+    def adopt(self, managers: Mapping[str, Manager]) -> None:
+        """From now on these are the people."""
+        self.managers = managers
+        self.has_new_room = True
+        self._pools.clear()
+        self._full.clear()
+
+    def begin_day(self, today: int) -> None:
+        """Absences begin and end at local midnight."""
+        if today != self.today:
+            self.today = today
+            self.has_new_room = True
+            self._full.clear()
+
+    def back_on(self) -> int:
+        """The first day after today on which somebody who is away now may be back; 0 where nobody is away."""
+        days = [
+            last + 1
+            for manager in self.managers.values()
+            for first, last in manager.away
+            if first <= self.today <= last
+        ]
+        return min(days, default=0)
+
+    def count(self, manager: str | None, kind: int, change: int) -> None:
+        """Somebody got (1) or lost (-1) a profile or a task of this desk."""
+        if manager is None:
+            return
+        own = self._own.setdefault(manager, [0, 0])
+        own[kind] += change
+        assert own[kind] >= 0, "nobody loses what they do not have"
+        if own == [0, 0]:
+            del self._own[manager]
+        self._moved[manager] = None
+        if change < 0:
+            self._freed()
+
+    def hear(self, fact: LoadReported) -> None:
+        """What another desk has given; an older report than the last one heard changes nothing."""
+        elsewhere = self._elsewhere.setdefault(fact.manager, {})
+        before = elsewhere.get(fact.service_segment)
+        if before is None or before.at <= fact.at:
+            elsewhere[fact.service_segment] = fact
+            if before is not None and (fact.profiles < before.profiles or fact.tasks < before.tasks):
+                self._freed()
+
+    def load(self, manager: str, kind: int) -> int:
+        """How many profiles or open tasks ``manager`` has, at all desks."""
+        own = self._own.get(manager)
+        load = own[kind] if own is not None else 0
+        elsewhere = self._elsewhere.get(manager)
+        if elsewhere is not None:
+            for each in elsewhere.values():
+                load += each.profiles if kind == PROFILES else each.tasks
+        return load
+
+    def loads(self, at: int) -> list[LoadReported]:
+        """What each has of this desk's work."""
+        return [LoadReported(at, self.service_segment, name, *own) for name, own in sorted(self._own.items())]
+
+    def take_moved(self, at: int) -> list[LoadReported]:
+        """The same of those for whom it has changed since this was last asked for."""
+        moved, self._moved = self._moved, {}
+        return [LoadReported(at, self.service_segment, name, *self._own.get(name, (0, 0))) for name in sorted(moved)]
+
+    def has_room(self, manager: Manager, kind: int) -> bool:
+        """Whether a rule may give ``manager`` more today."""
+        if manager.is_away(self.today):
+            return False
+        return manager.capacity is None or self.load(manager.id, kind) < manager.capacity
+
+    def pick(self, kind: int, role: str, group: str, rule: str) -> tuple[str | None, str]:
+        """Whom ``rule`` names among those of the pool who are present and have room, and why; None: nobody has."""
+        full = self._full.get((kind, role, group))
+        if full is not None:
+            return None, full
+        pool = self._pool(role, group)
+        free = [each for each in pool if self.has_room(each, kind)]
+        if not free:
+            away = len([each for each in pool if each.is_away(self.today)])
+            reason = f"none of {len(pool)} has room, {away} away" if pool else f"no {role} in group {group}"
+            self._full[kind, role, group] = reason
+            return None, reason
+        if rule == "round-robin":
+            turn = f"{_WORDS[kind]}/{role}/{group}"
+            last = self.turns.get(turn, "")
+            after = [each.id for each in free if each.id > last]
+            chosen = after[0] if after else free[0].id
+            self.turns[turn] = chosen
+            return chosen, f"round robin of {len(free)}"
+        load, chosen = min([(self.load(each.id, kind), each.id) for each in free])
+        return chosen, f"least loaded of {len(free)}: {load} {_WORDS[kind]}"
+
+    def _pool(self, role: str, group: str) -> list[Manager]:
+        """Who may get the work of ``role`` in ``group``, in order of id."""
+        pool = self._pools.get((role, group))
+        if pool is None:
+            pool = []
+            for rung, is_local in _LADDERS[role]:
+                ids = [
+                    each.id
+                    for each in self.managers.values()
+                    if each.role == rung and (group in each.groups or not is_local)
+                ]
+                if ids:
+                    pool = [self.managers[each] for each in sorted(ids)]
+                    break
+            self._pools[role, group] = pool
+        return pool
+
+    def _freed(self) -> None:
+        self.has_new_room = True
+        self._full.clear()
+
+
+class Desk:
+    """The books of one service segment. `adopt` a policy first; what came of it lies in the lists until taken."""
+
+    def __init__(self, service_segment: str) -> None:
+        self.service_segment: Final[str] = service_segment
+        self.roster: Final[Roster] = Roster(service_segment)
+        self.served: Final[dict[str, Served]] = {}
+        self.tasks: Final[dict[str, DeskTask]] = {}
+        # What nobody has yet, in order of arrival; for a profile, whether it was answered that there is nobody.
+        self.waiting: Final[dict[str, bool]] = {}
+        self.queue: Final[dict[str, None]] = {}
+        # The last word to each profile, in order of profiles; an earlier one that was not sent yet is moot.
+        self.answers: Final[dict[str, ManagerChosen]] = {}
+        self.assignments: Final[list[WorkAssigned]] = []
+        self.refusals: Final[list[tuple[TaskTaken, Refusal]]] = []
+        self.is_changed: bool = False
+        """Whether `freeze` would say something else than when this was last set to False."""
+        self._policy: Policy | None = None
+        self._service: ServiceSegment | None = None
+        self._now: int = 0
+        self._is_new_policy: bool = False
+        # Whether the policy names its people: without, no rule gives work.
+        self._is_ruled: bool = False
+        # No task escalates before; an early guess costs a look.
+        self._escalates_at: int = NEVER
+        # What came since work was last spread: unless somebody got room, only this can find any.
+        self._new_profiles: list[str] = []
+        self._new_tasks: list[str] = []
+
+    def adopt(self, policy: Policy) -> None:
+        """From the next instant on this policy holds, with its people; where it names none, no rule gives work."""
+        self._policy = policy
+        self._service = None
+        for service in policy.service_segments:
+            if service.name == self.service_segment:
+                self._service = service
+        self._is_ruled = policy.managers is not None
+        self.roster.adopt(policy.managers if policy.managers is not None else {})
+        self._is_new_policy = True
+
+    def learn(self, at: int, profile_id: str, fact: Record, standing: Standing | None = None) -> None:
+        """Takes a fact into the books and spreads what work there is; each fact once, in the order of instants.
+
+        ``standing`` comes with a `SegmentChanged`. ``profile_id`` says nothing with a `LoadReported` or `TaskTaken`.
+        """
+        self._advance(at)
+        if isinstance(fact, LoadReported):
+            self.roster.hear(fact)
+        elif isinstance(fact, TaskTaken):
+            refusal = self._take(fact)
+            if refusal is not None:
+                self.refusals.append((fact, refusal))
+        else:
+            was_known = profile_id in self.served
+            self._note(profile_id, fact, standing)
+            self.is_changed = self.is_changed or was_known or profile_id in self.served
+        self._spread()
+
+    def look(self, at: int) -> None:
+        """Does what time or a new policy has made due."""
+        self._advance(at)
+        self._spread()
+
+    def wake_at(self) -> int:
+        """When to `look` again: a task escalates, or somebody comes back while work waits; else `NEVER`.
+
+        The beginning of an absence needs no look: who is present is asked at each assignment.
+        """
+        if self._service is None or self._policy is None or not (self.waiting or self.queue):
+            return NEVER
+        back_on = self.roster.back_on()
+        return min(self._next_escalation(), self._policy.zone.midnight(back_on) if back_on > 0 else NEVER)
+
+    def take_moved_loads(self) -> list[LoadReported]:
+        """What those managers have of this desk's work for whom it has changed since this was last asked for."""
+        return self.roster.take_moved(self._now)
+
+    def freeze(self) -> Frozen:
+        """The desk's own books as nested tuples of plain values; what other desks reported is asked for again."""
+        return (
+            FORMAT,
+            self.service_segment,
+            tuple([(i, s.manager, s.group, s.personal, s.declined) for i, s in sorted(self.served.items())]),
+            tuple(self.waiting.items()),
+            tuple([task.values() for task in self.tasks.values()]),
+            tuple(self.queue),
+            tuple(sorted(self.roster.turns.items())),
+        )
+
+    # Facts.
+
+    def _note(self, profile_id: str, fact: Record, standing: Standing | None) -> None:
+        if isinstance(fact, SegmentChanged) and fact.service_segment == self.service_segment:
+            self._receive(profile_id, fact, standing)
+            return
+        if isinstance(fact, (SegmentChanged, AccountClosed)):
+            self._let_go(profile_id)
+            return
+        served = self.served.get(profile_id)
+        if served is None:
+            served = self.served[profile_id] = Served()
+        if isinstance(fact, TaskOpened):
+            assert self._policy is not None
+            role = role_for(fact.why, fact.plan, fact.measure, self._policy)
+            self._add_task(DeskTask(fact.task_id, profile_id, fact.why, role, fact.at, fact.at), served)
+        elif isinstance(fact, TaskClosed):
+            self._drop_task(fact.task_id)
+        elif isinstance(fact, ManagerAssigned):
+            self._serve(served, fact.manager)
+            served.declined = fact.manager is None
+        elif isinstance(fact, ManagerChanged):
+            self._serve(served, fact.manager)
+            self._new_tasks.extend(served.tasks)
+        elif isinstance(fact, GroupAssigned):
+            served.group = fact.group
+            self._new_tasks.extend(served.tasks)
+        self._await(profile_id, served)
+
+    def _receive(self, profile_id: str, fact: SegmentChanged, standing: Standing | None) -> None:
+        """The profile comes, or stays under other rules. The tasks it brings wait here anew."""
+        served = self.served.get(profile_id)
+        if served is None:
+            served = self.served[profile_id] = Served()
+            if standing is not None:
+                served.group = standing.group
+                self._serve(served, standing.manager)
+                for task_id, why, role, opened_at in standing.tasks:
+                    if opened_at <= fact.at:
+                        self._add_task(DeskTask(task_id, profile_id, why, role, opened_at, fact.at), served)
+        served.personal = fact.personal
+        if profile_id in self.waiting:
+            self.waiting[profile_id] = False
+        self._await(profile_id, served)
+
+    def _let_go(self, profile_id: str) -> None:
+        """The profile has left or is closed: what it gave people to do here is over."""
+        served = self.served.pop(profile_id, None)
+        if served is not None:
+            for task_id in served.tasks:
+                self._drop_task(task_id)
+            self._serve(served, None)
+            self.waiting.pop(profile_id, None)
+            self.answers.pop(profile_id, None)
+
+    def _serve(self, served: Served, manager: str | None) -> None:
+        if manager == served.manager:
+            return  # or everyone who waits would be looked at for every answer that comes back
+        self.roster.count(served.manager, PROFILES, -1)
+        self.roster.count(manager, PROFILES, 1)
+        served.manager = manager
+
+    def _await(self, profile_id: str, served: Served) -> None:
+        """Has the profile wait if a personal manager is due, and forgets it where there is nothing to remember."""
+        if served.personal and served.manager is None and not served.declined:
+            self.waiting.setdefault(profile_id, False)
+            self._new_profiles.append(profile_id)
+            return
+        self.waiting.pop(profile_id, None)
+        if not (served.manager or served.group or served.tasks or served.declined):
+            del self.served[profile_id]
+
+    def _add_task(self, task: DeskTask, served: Served) -> None:
+        if task.task_id not in self.tasks:
+            self.tasks[task.task_id] = task
+            served.tasks[task.task_id] = None
+            self._enqueue(task)
+
+    def _enqueue(self, task: DeskTask) -> None:
+        self.queue[task.task_id] = None
+        self._new_tasks.append(task.task_id)
+        self._escalates_at = min(self._escalates_at, self._escalation_of(task))
+
+    def _drop_task(self, task_id: str) -> None:
+        task = self.tasks.pop(task_id, None)
+        if task is not None:
+            self.queue.pop(task_id, None)
+            self.roster.count(task.manager, TASKS, -1)
+            served = self.served.get(task.profile_id)
+            if served is not None:
+                served.tasks.pop(task_id, None)
+
+    def _take(self, fact: TaskTaken) -> Refusal | None:
+        policy = self._policy
+        assert policy is not None
+        task = self.tasks.get(fact.task_id)
+        if task is None:
+            return Refusal("unknown_reference", f"task {fact.task_id!r} is not open here")
+        if policy.managers is not None and fact.manager not in policy.managers:
+            return Refusal("unknown_reference", f"manager {fact.manager!r} is not known")
+        if not policy.has_role(fact.manager, task.role):
+            return Refusal("not_allowed", f"{fact.manager!r} is no {task.role}")
+        is_head = policy.has_role(fact.actor, "head")
+        if fact.actor != fact.manager and not is_head:
+            return Refusal("not_allowed", f"{fact.actor!r} may not give work to others")
+        if task.manager is not None and task.manager != fact.manager and not is_head:
+            return Refusal("not_changeable", f"{task.manager!r} has taken it already")
+        if task.manager != fact.manager:
+            self._give(task, fact.manager, "hand", f"by hand of {fact.actor}")
+        return None
+
+    # Time.
+
+    def _advance(self, at: int) -> None:
+        """Goes on to ``at``, or stays where the desk is further already."""
+        policy = self._policy
+        assert policy is not None, "a desk works under a policy"
+        self._now = max(self._now, at)
+        self.roster.begin_day(policy.zone.day(self._now))
+        if self._is_new_policy:
+            self._is_new_policy = False
+            self._review(policy)
+            self._escalates_at = self._next_escalation()
+        if self._now >= self._escalates_at:
+            self._escalate()
+
+    def _review(self, policy: Policy) -> None:
+        """What somebody may no longer do waits for others; a personal manager is changed by hand only, and stays."""
+        for task in self.tasks.values():
+            if task.manager is not None and not policy.has_role(task.manager, task.role):
+                self.roster.count(task.manager, TASKS, -1)
+                task.manager = None
+                task.queued_at = self._now
+                task.escalated = ""
+                self._enqueue(task)
+                self.is_changed = True
+        if self._service is not None and self._service.personal is None:
+            for profile_id in list(self.waiting):
+                self.served[profile_id].personal = False
+                self._await(profile_id, self.served[profile_id])
+                self.is_changed = True
+
+    def _escalation_of(self, task: DeskTask) -> int:
+        after = self._service.escalate_after if self._service is not None and self._is_ruled else None
+        return task.queued_at + after if after is not None and not task.escalated else NEVER
+
+    def _next_escalation(self) -> int:
+        return min([self._escalation_of(self.tasks[task_id]) for task_id in self.queue], default=NEVER)
+
+    def _escalate(self) -> None:
+        """Tasks that nobody took in time go to a head, each once; where none has room they wait for the first."""
+        service = self._service
+        for task in [self.tasks[task_id] for task_id in self.queue]:
+            if service is not None and self._escalation_of(task) <= self._now:
+                task.escalated = f"escalated: not taken within {_in_words(service.escalate_after or 0)}"
+                self.is_changed = True
+                if not self._place_task(task, service):
+                    _, why = self.roster.pick(TASKS, _above(task.role), self._group(task.profile_id, service), "")
+                    self._record(task, None, "escalated", f"{task.escalated}; {why}")
+        self._escalates_at = self._next_escalation()
+
+    # Assignment.
+
+    def _spread(self) -> None:
+        """Gives what waits to whoever has room, oldest first."""
+        is_open = self.roster.has_new_room
+        profiles = list(self.waiting) if is_open else self._new_profiles
+        tasks = list(self.queue) if is_open else self._new_tasks
+        self._new_profiles, self._new_tasks = [], []
+        self.roster.has_new_room = False
+        service = self._service
+        if service is None or not self._is_ruled:
+            return
+        for profile_id in profiles:
+            if profile_id in self.waiting:
+                self._place_profile(profile_id, service)
+        for task_id in tasks:
+            if task_id in self.queue:
+                self._place_task(self.tasks[task_id], service)
+
+    def _place_profile(self, profile_id: str, service: ServiceSegment) -> None:
+        if service.assign == "by-hand":
+            return
+        chosen, reason = self.roster.pick(PROFILES, "specialist", self._group(profile_id, service), service.assign)
+        if chosen is None and self.waiting[profile_id]:
+            return
+        if chosen is None:
+            self.waiting[profile_id] = True
+        else:
+            del self.waiting[profile_id]
+            self._serve(self.served[profile_id], chosen)
+        self.is_changed = True
+        self.answers[profile_id] = ManagerChosen(self._now, chosen)
+        self.assignments.append(WorkAssigned(self._now, profile_id, None, chosen, "rule", reason))
+
+    def _place_task(self, task: DeskTask, service: ServiceSegment) -> bool:
+        """Gives an untaken task to whom the rules name, and says whether they named anyone."""
+        group = self._group(task.profile_id, service)
+        if task.escalated:
+            chosen, reason = self.roster.pick(TASKS, _above(task.role), group, "least-loaded")
+            if chosen is not None:
+                self._give(task, chosen, "escalated", f"{task.escalated}; {reason}")
+                return True
+        if service.assign == "by-hand":
+            return False
+        personal = self.roster.managers.get(self.served[task.profile_id].manager or "")
+        may = personal is not None and ROLES.index(personal.role) >= ROLES.index(task.role)
+        if personal is not None and may and self.roster.has_room(personal, TASKS):
+            self._give(task, personal.id, "rule", "personal manager")
+            return True
+        chosen, reason = self.roster.pick(TASKS, task.role, group, service.assign)
+        if chosen is not None:
+            self._give(task, chosen, "rule", reason)
+        return chosen is not None
+
+    def _give(self, task: DeskTask, manager: str, how: str, reason: str) -> None:
+        self.roster.count(task.manager, TASKS, -1)
+        self.roster.count(manager, TASKS, 1)
+        task.manager = manager
+        self.queue.pop(task.task_id, None)
+        self.is_changed = True
+        self._record(task, manager, how, reason)
+
+    def _record(self, task: DeskTask, manager: str | None, how: str, reason: str) -> None:
+        self.assignments.append(WorkAssigned(self._now, task.profile_id, task.task_id, manager, how, reason))
+
+    def _group(self, profile_id: str, service: ServiceSegment) -> str:
+        """The group of managers that serves the profile: by hand, or its segment's."""
+        return self.served[profile_id].group or service.group
+
+
+def thaw(state: tuple[object, ...]) -> Desk:
+    """The desk that was frozen. Before its first look it needs `Desk.adopt` and what the other desks report.
+
+    Raises `UnknownFormat`.
+    """
+    if not state or state[0] != FORMAT:
+        raise UnknownFormat(f"a desk of format {state[0] if state else None!r} cannot be read")
+    _, service_segment, served, waiting, tasks, queue, turns = cast(Frozen, state)
+    desk = Desk(service_segment)
+    for profile_id, manager, group, personal, declined in served:
+        desk.served[profile_id] = Served(manager, group, personal, declined)
+        desk.roster.count(manager, PROFILES, 1)
+    for task_id, profile_id, why, role, opened_at, queued_at, manager, escalated in tasks:
+        desk.tasks[task_id] = DeskTask(task_id, profile_id, why, role, opened_at, queued_at, manager, escalated)
+        desk.served[profile_id].tasks[task_id] = None
+        desk.roster.count(manager, TASKS, 1)
+    desk.waiting.update(waiting)
+    desk.queue.update(dict.fromkeys(queue))
+    desk.roster.turns.update(turns)
+    desk.roster.take_moved(0)
+    return desk
+
+
+def _above(role: str) -> str:
+    """Who gets what nobody took: heads, and of what only an administrator may do an administrator."""
+    return "head" if role == "specialist" else role
+
+
+def _in_words(duration: int) -> str:
+    for unit, name in _SPANS:
+        if duration % unit == 0:
+            return f"{duration // unit}{name}"
+    return f"{duration}us"

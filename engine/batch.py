@@ -1,0 +1,101 @@
+"""The batch: from worked errands to the one transaction that makes them so."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from actors.errand import Arrival, Errand
+from domain.calendar import NEVER
+from domain.decision import STALE, Refusal
+from domain.events import PUBLISHED, AttributeIgnored, ConditionReported, MeasureRequested
+from domain.record import Record
+from engine.envelope import Envelope
+from engine.intake import Intake
+from engine.ports import HeldEvent, JournalEntry, OutgoingEvent, ProfileRow, Transaction
+from engine.tally import Tally
+
+Encode = Callable[[Record, str, int], OutgoingEvent]
+EncodeRejection = Callable[[Envelope, Refusal, int], OutgoingEvent]
+
+
+class Scribe:
+    """Writes down what a batch has changed. ``keeps``: the store wants states and journal, not the outbox alone."""
+
+    def __init__(self, encode: Encode, encode_rejection: EncodeRejection, tally: Tally, keeps: bool) -> None:
+        self._encode: Final = encode
+        self._encode_rejection: Final = encode_rejection
+        self._tally: Final = tally
+        self._keeps: Final = keeps
+
+    def write(self, intake: Intake, errands: Iterable[Errand]) -> Transaction:
+        """The transaction of a batch; each event is counted with its outcome."""
+        transaction = Transaction(inbox=intake.inbox)
+        for envelope, refusal, at in intake.rejected:
+            self._reject(envelope, refusal, at, transaction)
+        for errand in errands:
+            self._count(errand)
+            if errand.facts:
+                self._publish(errand, transaction.outbox)
+            if self._keeps:
+                self._keep(errand, transaction)
+            for refused in errand.refused:
+                if refused.refusal.reason != STALE:
+                    self._reject(_envelope_of(refused.arrival), refused.refusal, refused.at, transaction)
+        return transaction
+
+    def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
+        self._tally.events[envelope.type or "", "rejected"] += 1
+        transaction.outbox.append(self._encode_rejection(envelope, refusal, at))
+
+    def _publish(self, errand: Errand, outbox: list[OutgoingEvent]) -> None:
+        profile = errand.profile
+        assert profile is not None
+        public = [fact for fact in errand.facts if type(fact) in PUBLISHED]
+        number = profile.published - len(public)
+        for fact in public:
+            number += 1
+            outbox.append(self._encode(fact, errand.profile_id, number))
+            if type(fact) is MeasureRequested:
+                self._tally.measures[fact.kind, fact.target, fact.reason] += 1
+
+    def _keep(self, errand: Errand, transaction: Transaction) -> None:
+        profile = errand.profile
+        assert profile is not None
+        number = errand.version
+        for fact in errand.facts:
+            number += 1
+            transaction.journal.append(JournalEntry(errand.profile_id, number, fact))
+        for arrival in errand.newly_held or ():
+            at = arrival.message.at
+            transaction.held.append(HeldEvent(errand.profile_id, at, at, _envelope_of(arrival).body))
+        for arrival in errand.released or ():
+            transaction.released.append((errand.profile_id, arrival.message.at))
+        if errand.state is not None:
+            transaction.profiles.append(
+                ProfileRow(
+                    errand.profile_id,
+                    profile.version,
+                    errand.state,
+                    errand.wake_at if errand.wake_at < NEVER else None,
+                    profile.policy_segment,
+                    profile.service_segment,
+                    profile.closed,
+                )
+            )
+
+    def _count(self, errand: Errand) -> None:
+        tally = self._tally
+        for fact in errand.facts:
+            name = type(fact)
+            tally.facts[name.__name__] += 1
+            if name is AttributeIgnored:
+                tally.ignored_attributes[fact.name] += 1  # type: ignore[attr-defined]
+            elif name is ConditionReported:
+                tally.failed_conditions[fact.expression] += 1  # type: ignore[attr-defined]
+        for refused in errand.refused:
+            if refused.refusal.reason == STALE:
+                tally.events[_envelope_of(refused.arrival).type or "", "stale"] += 1
+
+
+def _envelope_of(arrival: Arrival) -> Envelope:
+    assert isinstance(arrival.ticket, Envelope), "only events from outside are refused or held"
+    return arrival.ticket

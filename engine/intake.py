@@ -1,0 +1,91 @@
+"""The intake: from bodies to arrivals. Each event once, each with its instant, grouped by profile."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.errand import Arrival
+from domain.decision import Refusal
+from engine.envelope import Envelope, Unreadable
+from engine.ports import Delivery, Store
+from engine.tally import Tally
+
+Decode = Callable[[bytes], list[Envelope | Unreadable]]
+
+
+@dataclass(slots=True)
+class Intake:
+    """What a round of deliveries holds. ``arrivals`` are in order of arrival for each profile."""
+
+    arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
+    inbox: list[tuple[str, str, int]] = field(default_factory=list)
+    rejected: list[tuple[Envelope, Refusal, int]] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    tags: list[int] = field(default_factory=list)
+    last_at: int = 0
+
+
+class Door:
+    """Takes deliveries in. ``stamp`` gives each event its instant (from the time it carries, in a replay)."""
+
+    def __init__(self, decode: Decode, store: Store, stamp: Callable[[int | None], int], tally: Tally) -> None:
+        self._decode: Final = decode
+        self._store: Final = store
+        self._stamp: Final = stamp
+        self._tally: Final = tally
+        # Taken in, not committed yet: the store does not know these ids.
+        self._in_flight: Final[set[tuple[str, str]]] = set()
+
+    def take(self, deliveries: Sequence[Delivery]) -> Intake:
+        """Reads the bodies, drops duplicates, stamps what is new. A duplicate also of an event that was rejected."""
+        intake = Intake()
+        envelopes: list[Envelope] = []
+        for delivery in deliveries:
+            intake.tags.append(delivery.tag)
+            for event in self._decode(delivery.body):
+                if isinstance(event, Envelope):
+                    envelopes.append(event)
+                else:
+                    self._tally.events["", "unreadable"] += 1
+                    intake.unreadable.append(event)
+        seen = self._store.seen([(e.source, e.event_id) for e in envelopes if e.source and e.event_id])
+        in_flight = self._in_flight
+        for envelope in envelopes:
+            source, event_id = envelope.source, envelope.event_id
+            if source and event_id:
+                key = (source, event_id)
+                if key in seen or key in in_flight:
+                    self._tally.events[envelope.type or "", "duplicate"] += 1
+                    continue
+                in_flight.add(key)
+            at = intake.last_at = self._stamp(envelope.time)
+            if source and event_id:
+                intake.inbox.append((source, event_id, at))
+            fault = envelope.fault
+            if fault is not None:
+                intake.rejected.append((envelope, fault, at))
+                continue
+            subject = envelope.subject
+            assert subject is not None, "an envelope without a fault has a subject"
+            arrival = Arrival(envelope.message(at), envelope)
+            waiting = intake.arrivals.get(subject)
+            if waiting is None:
+                intake.arrivals[subject] = [arrival]
+            else:
+                waiting.append(arrival)
+        return intake
+
+    def arrived_before(self, body: bytes, accepted_at: int) -> Arrival | None:
+        """An event that was taken in earlier and stored, as it was then; None where it can no longer be read."""
+        for event in self._decode(body):
+            if isinstance(event, Envelope) and event.fault is None:
+                return Arrival(event.message(accepted_at), event)
+        return None
+
+    def committed(self, inbox: Iterable[tuple[str, str, int]]) -> None:
+        """The store knows these from now on."""
+        self._in_flight.difference_update((source, event_id) for source, event_id, _ in inbox)
+
+    def forget(self) -> None:
+        """Nothing is in flight any more: what was not committed will be delivered again."""
+        self._in_flight.clear()

@@ -1,0 +1,105 @@
+"""The service: one engine, turning for as long as it is let, with a graceful start and stop."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from domain.calendar import SECOND
+from engine.engine import Engine
+from engine.ports import Broker, Clock
+
+_WAIT_SECONDS_MAX: Final = 0.5
+_FAILURES_MAX: Final = 20
+
+
+class Service:
+    """Runs an engine in a thread of its own.
+
+    Messages that waited while the engine was away take effect first; only then do timers fire. A turn that fails is
+    told to ``on_failure`` and begins again from the store, later each time; after many in a row the service gives up.
+    """
+
+    def __init__(
+        self, engine: Engine, broker: Broker, clock: Clock, on_failure: Callable[[BaseException], None]
+    ) -> None:
+        self.engine: Final = engine
+        self.failure: BaseException | None = None
+        self._broker: Final = broker
+        self._clock: Final = clock
+        self._on_failure: Final = on_failure
+        self._stopping: Final = threading.Event()
+        self._ready: Final = threading.Event()
+        self._caught_up: Final = threading.Event()
+        self._thread: Final = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; returns at once."""
+        self._thread.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine has begun and has not ended."""
+        return self._ready.is_set() and self._thread.is_alive()
+
+    def wait_until_caught_up(self, timeout_seconds: float | None = None) -> bool:
+        """Waits until nothing is left that had waited for the engine's start."""
+        return self._caught_up.wait(timeout_seconds)
+
+    def stop(self, timeout_seconds: float = 15.0) -> bool:
+        """Finishes the turn and the commit in flight, then ends; False where that takes longer than the time."""
+        self._stopping.set()
+        self._broker.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def join(self, timeout_seconds: float | None = None) -> None:
+        """Waits for the thread's end."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        try:
+            self.engine.begin()
+            self._ready.set()
+            self._turn_until_stopped()
+        except BaseException as failure:  # the thread's last words
+            self.failure = failure
+            self._on_failure(failure)
+        finally:
+            try:
+                self.engine.end()
+            except Exception as failure:
+                self._on_failure(failure)
+
+    def _turn_until_stopped(self) -> None:
+        failures = 0
+        backlog = True
+        while not self._stopping.is_set():
+            try:
+                backlog = self._turn(backlog)
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                if failures >= _FAILURES_MAX:
+                    raise
+                self._on_failure(failure)
+                self._stopping.wait(min(5.0, 0.05 * 2**failures))
+
+    def _turn(self, backlog: bool) -> bool:
+        """One turn; returns whether messages that waited before the start may still be left."""
+        wait = 0.0 if backlog else self._wait_seconds()
+        deliveries = self._broker.receive(self.engine.settings.batch_max, wait)
+        if backlog and not deliveries:
+            backlog = False
+            self._caught_up.set()
+        if deliveries or self.engine.is_due(self._clock.now()):
+            self.engine.turn(deliveries, self._clock.now() + 1, backlog)
+        else:
+            self.engine.rest()
+        return backlog
+
+    def _wait_seconds(self) -> float:
+        if self.engine.is_busy:
+            return 0.0
+        until_timer = (self.engine.next_at() - self._clock.now()) / SECOND
+        return max(0.0, min(_WAIT_SECONDS_MAX, until_timer))
