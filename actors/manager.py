@@ -33,11 +33,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskReport:
-    """What came of notes, a tick or a policy.
+    """What came of notes or of a tick.
 
-    ``answers`` are for their profiles, to be worked as messages. ``loads`` are for the other desks (`desks_for`), best
-    before those take their own notes: a capacity is kept as far as the desks know of each other. ``state`` is to be
-    committed with them, None where it is as before. ``wake_at`` is the next instant for a `Tick`, None: nothing waits.
+    ``answers`` are for their profiles, to be worked as messages. ``loads`` are for the other desks (`desks_for`), in
+    one message with the notes that wait for these: capacities are kept as far as the desks know of each other, exactly
+    where one desk takes its notes after the other. ``state`` is to be committed with all that, None where it is as
+    before. ``wake_at`` is the next instant for a `Tick`, None: nothing waits.
     """
 
     service_segment: str
@@ -50,7 +51,7 @@ class DeskReport:
 
 
 Reply = Callable[[DeskReport], None]
-"""Called on the lane, once for each message."""
+"""Called on the lane, once for each message that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,14 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """Another policy holds from ``at`` on, or the same one with other people."""
+    """Another policy holds from the next message on, or other people work. Tell all desks, then each a `Tick`."""
 
     policy: Policy
-    at: int
-    reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """It is ``at``: what is due by then is done. Sent at the report's ``wake_at``, and once after the start."""
+    """It is ``at``: what is due by then is done. Sent at ``wake_at``, after a `PolicyChanged`, and after the start."""
 
     at: int
     reply: Reply
@@ -143,16 +142,32 @@ class ManagerSupervisor(LaneActor):
         """Takes `Notes`, `PolicyChanged` and `Tick`."""
         match message:
             case Notes():
-                for note in message.notes:
-                    self.desk.learn(note.at, note.profile_id, note.fact, note.standing)
+                self._learn(message.notes)
             case PolicyChanged():
                 self.desk.adopt(message.policy)
-                self.desk.look(message.at)
+                return
             case Tick():
                 self.desk.look(message.at)
             case _:
                 raise TypeError(f"a manager supervisor takes no {type(message).__name__}")
         message.reply(self._summed_up())
+
+    def _learn(self, notes: Sequence[Note]) -> None:
+        """Who has become full elsewhere is heard first, and who has room again last.
+
+        A profile that moves here with its manager may make that manager as full as before.
+        """
+        desk = self.desk
+        loads = [note.fact for note in notes if isinstance(note.fact, LoadReported)]
+        for load in loads:
+            desk.hear(load, more_only=True)
+        for note in notes:
+            if not isinstance(note.fact, LoadReported):
+                desk.learn(note.at, note.profile_id, note.fact, note.standing)
+        for load in loads:
+            desk.hear(load)
+        if loads:
+            desk.look(max(load.at for load in loads))
 
     def _summed_up(self) -> DeskReport:
         desk = self.desk

@@ -10,8 +10,7 @@ from actors.errand import Arrival, Errand, Refused
 from actors.lane import LaneActor
 from domain.calendar import MINUTE, NEVER
 from domain.decision import Refusal
-from domain.events import MeasureRequested
-from domain.messages import AccountUpdated, Lapse, MeasureCompleted, Wake
+from domain.messages import AccountUpdated, Lapse, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
@@ -82,17 +81,7 @@ class ProfileActor(LaneActor):
             errand.state = freeze(profile)
 
     def _work(self, message: Record, facts: list[Record]) -> Refusal | None:
-        crew = self.crew
-        known = len(facts)
-        refusal = work(self.profile, message, crew.policy, facts)
-        if crew.confirms:
-            while known < len(facts):
-                fact = facts[known]
-                known += 1
-                if type(fact) is MeasureRequested:
-                    completed = MeasureCompleted(fact.at, fact.command_id, "confirmed at once")
-                    work(self.profile, completed, crew.policy, facts)
-        return refusal
+        return work(self.profile, message, self.crew.policy, facts, self.crew.confirms)
 
     def _catch_up(self, before: int, now: int, facts: list[Record], late_too: bool = False) -> None:
         """Timers before an instant fire at theirs; late ones (``late_too``) at ``now``, else only their deadlines."""

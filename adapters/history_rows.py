@@ -6,9 +6,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, Literal
 
+from adapters.event_faults import has_nul
 from adapters.event_types import MONEY_MAX, NAME_MAX
 from adapters.faults import one_of, shown
 from adapters.json_lines import InputError, opened, why
@@ -26,12 +27,14 @@ _EXPONENTS: Final = dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "RWF", "UG
 )
 _YES: Final = frozenset({"1", "true", "yes", "y", "да"})
 _NO: Final = frozenset({"0", "false", "no", "n", "нет", ""})
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2199
 # The longest suffix that an event's id appends to subject and invoice.
 _IDS_MAX: Final = NAME_MAX - len("//claim-closed")
 
 
-class MappingError(Exception):
-    """A mapping of columns to fields that cannot be used; the message says what to write instead."""
+class OptionError(Exception):
+    """An option that cannot be used, mostly a mapping; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def columns_of(header: Sequence[str], mapping: Sequence[str]) -> Columns:
     """Reads ``COLUMN=FIELD`` against the header; a column named like a field needs no mapping.
 
     FIELD is one of `FIELDS` or ``attributes.NAME``, the latter with ``:int``, ``:float`` or ``:bool`` where it is no
-    string. Raises `MappingError`.
+    string. Raises `OptionError`.
     """
     names = [name.strip() for name in header]
     places: dict[str, int] = {}
@@ -70,31 +73,31 @@ def columns_of(header: Sequence[str], mapping: Sequence[str]) -> Columns:
     for pair in mapping:
         column, equals, field = (part.strip() for part in pair.rpartition("="))
         if not equals or not column or not field:
-            raise MappingError(f"--map {shown(pair)}: expected COLUMN=FIELD")
+            raise OptionError(f"--map {shown(pair)}: expected COLUMN=FIELD")
         if names.count(column) != 1:
             many = "more than one column" if column in names else "no column"
-            raise MappingError(f"--map {shown(pair)}: {many} of that name; the columns are {', '.join(names)}")
+            raise OptionError(f"--map {shown(pair)}: {many} of that name; the columns are {', '.join(names)}")
         place = names.index(column)
         taken = places.get(field)
         if field.startswith(ATTRIBUTE):
             name, _, type_ = field.removeprefix(ATTRIBUTE).partition(":")
             if not name or (type_ or "string") not in ATTRIBUTE_TYPES:
-                raise MappingError(f"--map {shown(pair)}: expected attributes.NAME or attributes.NAME:TYPE, TYPE being "
+                raise OptionError(f"--map {shown(pair)}: expected attributes.NAME or attributes.NAME:TYPE, TYPE being "
                                    f"{one_of(ATTRIBUTE_TYPES)}")  # fmt: skip
             taken = attributes[name][0] if name in attributes else None
             attributes[name] = place, type_ or "string"
         elif field in FIELDS:
             places[field] = place
         else:
-            raise MappingError(f"--map {shown(pair)}: no such field; expected {one_of(FIELDS)}, or attributes.NAME")
+            raise OptionError(f"--map {shown(pair)}: no such field; expected {one_of(FIELDS)}, or attributes.NAME")
         if taken is not None:
-            raise MappingError(f"--map {shown(pair)}: {field} is mapped already, to column {names[taken]}")
+            raise OptionError(f"--map {shown(pair)}: {field} is mapped already, to column {names[taken]}")
     for field in FIELDS:
         if field not in places and names.count(field) == 1:
             places[field] = names.index(field)
     missing = [field for field in REQUIRED if field not in places]
     if missing:
-        raise MappingError(
+        raise OptionError(
             f"no column for {', '.join(missing)}: say --map COLUMN={missing[0]}; the columns are {', '.join(names)}"
         )
     return Columns(places, tuple((name, *of) for name, of in attributes.items()), len(names))
@@ -106,17 +109,18 @@ def read_rows(
     """The rows of a CSV file, plain or gzipped, in UTF-8, separated by commas, semicolons or tabs.
 
     A bad row goes to ``refuse`` with its line and what is wrong. Raises `InputError` for a file that cannot be read any
-    further, `MappingError` for a mapping that does not fit it.
+    further, `OptionError` for a mapping that does not fit it.
     """
     scale = 10 ** _EXPONENTS.get(currency, 2) if unit == "major" else 1
     line = 0
     with opened(file) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         try:
-            text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
             header = text.readline()
             line = 1
-            reader = csv.reader(text, delimiter=max(",;\t", key=header.count), strict=True)
-            columns = columns_of(next(csv.reader([header], delimiter=max(",;\t", key=header.count)), []), mapping)
+            delimiter = max(",;\t", key=header.count)
+            columns = columns_of(next(csv.reader([header], delimiter=delimiter), []), mapping)
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
             for cells in reader:
                 line = reader.line_num + 1  # of the row's last line: a quoted cell may run over several
                 if not any(cells):
@@ -133,6 +137,8 @@ def read_rows(
             raise InputError(file, line + 1, f"not CSV: {error}") from None
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(file, line + 1, why(error)) from None
+        finally:
+            text.detach()  # or the standard input would be closed with it
 
 
 def _row(line: int, cells: list[str], columns: Columns, scale: int) -> Row:
@@ -166,7 +172,7 @@ def _row(line: int, cells: list[str], columns: Columns, scale: int) -> Row:
 def _amount(text: str, scale: int) -> int:
     try:
         amount = Decimal(text) * scale
-    except InvalidOperation:
+    except ArithmeticError:
         raise ValueError(f"amount: {shown(text)} is not a number") from None
     if not amount.is_finite() or not 0 < amount <= MONEY_MAX:
         raise ValueError(f"amount: {shown(text)} is not between 1 and {MONEY_MAX} minor units")
@@ -183,6 +189,8 @@ def _day(field: str, text: str) -> int:
         day = None
     if day is None or len(text) != 10:  # Python 3.11 also reads 20260301 and 2026-W09-7
         raise ValueError(f"{field}: {shown(text)} is not a date such as 2026-03-01")
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"{field}: {text} is not between {_FIRST_YEAR} and {_LAST_YEAR}")
     return day.toordinal()
 
 
@@ -210,6 +218,8 @@ def _attribute(name: str, text: str, type_: str) -> AttributeValue:
                 value = _flag(name, text)
             case _:
                 value = text
+                if has_nul(text):
+                    raise ValueError
     except ValueError:
         raise ValueError(f"attributes.{name}: {shown(text)} is no {type_}") from None
     return value

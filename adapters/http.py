@@ -9,6 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Annotated, Any, Final, Protocol, TypeVar
@@ -28,18 +29,25 @@ from msgspec import Struct
 from adapters.cloud_events import decode
 from adapters.logs import Log, in_one_line
 from adapters.profile_view import ProfileView
+from adapters.settings import Unusable
 from engine.envelope import Envelope, Unreadable
 from sim.broker import BrokerFull
 
 T = TypeVar("T")
 
-BODY_BYTES_MAX: Final = 1 << 20
-IN_FLIGHT_BYTES_MAX: Final = 16 << 20
-"""Of all bodies that wait to become durable: what a turn of the engine may have to work at once."""
-DURABLE_SECONDS_MAX: Final = 30.0
-ANSWER_SECONDS_MAX: Final = 2.0
 CONNECTIONS_MAX: Final = 1_000
 CONTENT_TYPES: Final = ("application/cloudevents+json", "application/cloudevents-batch+json", "application/json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """A number on everything. ``in_flight_bytes`` is of all bodies that wait to become durable together, and with that
+    of what one turn of the engine may have to work."""
+
+    body_bytes: int = 1 << 20
+    in_flight_bytes: int = 16 << 20
+    durable_seconds: float = 30.0
+    answer_seconds: float = 2.0
 
 
 class Inside(Protocol):
@@ -78,10 +86,6 @@ class Health(Struct, frozen=True, omit_defaults=True):
     why: str | None = None
 
 
-class Unusable(Exception):
-    """The address cannot be listened at; the text says why and what to do."""
-
-
 class _Refused(HTTPException):
     """An answer other than the one that was hoped for."""
 
@@ -92,9 +96,9 @@ class _Refused(HTTPException):
 class _Doors:
     """The state of the handlers; all of it belongs to the event loop's thread."""
 
-    def __init__(self, inside: Inside, durable_seconds_max: float) -> None:
+    def __init__(self, inside: Inside, limits: Limits) -> None:
         self.inside: Final = inside
-        self.durable_seconds_max: Final = durable_seconds_max
+        self.limits: Final = limits
         self.in_flight_bytes = 0
         self.is_stopping = False
 
@@ -106,7 +110,7 @@ class _Doors:
             raise _Refused(400, f"no event: {why}")
         if self.is_stopping:
             raise _Refused(503, "stopping: send it again later")
-        if self.in_flight_bytes + len(body) > IN_FLIGHT_BYTES_MAX:
+        if self.in_flight_bytes + len(body) > self.limits.in_flight_bytes:
             raise _Refused(503, f"{self.in_flight_bytes} bytes wait to become durable: send it again later")
         self.in_flight_bytes += len(body)
         try:
@@ -115,6 +119,20 @@ class _Doors:
             self.in_flight_bytes -= len(body)
         unreadable = sum(isinstance(event, Unreadable) for event in events)
         return Taken(len(events) - unreadable, unreadable)
+
+    async def answered(self, ask: Callable[[], T]) -> T:
+        """What the node says, asked in a thread. Raises TimeoutError."""
+        return await asyncio.wait_for(asyncio.to_thread(ask), self.limits.answer_seconds)
+
+    async def health(self, ask: Callable[[], str | None]) -> Response[Health]:
+        """200 where ``ask`` finds no reason against it."""
+        try:
+            why = await self.answered(ask)
+        except TimeoutError:
+            why = f"no answer within {self.limits.answer_seconds:g} seconds"
+        if why is None:
+            return Response(Health("ok"))
+        return Response(Health("failing", why), status_code=503)
 
     async def _durable(self, body: bytes) -> None:
         try:
@@ -126,16 +144,14 @@ class _Doors:
         # Not asyncio.wrap_future: whoever goes away here must not cancel what the engine is about to answer.
         future.add_done_callback(lambda _: _call_soon(loop, done.set))
         try:
-            await asyncio.wait_for(done.wait(), self.durable_seconds_max)
+            await asyncio.wait_for(done.wait(), self.limits.durable_seconds)
         except TimeoutError:
             raise _Refused(503, "not durable yet: send it again, doubles have no effect") from None
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(function)
-    except RuntimeError:  # the loop is closed: nobody waits any more
-        pass
 
 
 @dataclass
@@ -191,7 +207,7 @@ async def get_profile(
     doors: _Doors = state.doors
     asked_for = profile_id.removeprefix("/")
     try:
-        view = await _answered(lambda: doors.inside.profile(asked_for))
+        view = await doors.answered(lambda: doors.inside.profile(asked_for))
     except TimeoutError:
         raise _Refused(503, "the store does not answer") from None
     if view is None:
@@ -203,7 +219,7 @@ async def get_profile(
 async def get_health(state: State) -> Response[Health]:
     """503 where the engine has ended: start the process again."""
     doors: _Doors = state.doors
-    return await _health(doors.inside.failing)
+    return await doors.health(doors.inside.failing)
 
 
 @get("/readyz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Does it take events?")
@@ -212,32 +228,16 @@ async def get_readiness(state: State) -> Response[Health]:
     doors: _Doors = state.doors
     if doors.is_stopping:
         return Response(Health("failing", "stopping"), status_code=503)
-    return await _health(doors.inside.unready)
+    return await doors.health(doors.inside.unready)
 
 
-async def _health(ask: Callable[[], str | None]) -> Response[Health]:
-    try:
-        why = await _answered(ask)
-    except TimeoutError:
-        why = f"no answer within {ANSWER_SECONDS_MAX:g} seconds"
-    if why is None:
-        return Response(Health("ok"))
-    return Response(Health("failing", why), status_code=503)
-
-
-async def _answered(ask: Callable[[], T]) -> T:
-    return await asyncio.wait_for(asyncio.to_thread(ask), ANSWER_SECONDS_MAX)
-
-
-def create_app(
-    inside: Inside, log: Log, hosts: list[str], durable_seconds_max: float = DURABLE_SECONDS_MAX
-) -> Litestar:
+def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Litestar:
     """The application over a node. ``hosts`` are the ``Host`` headers that are answered; ``*`` is any."""
 
     def refused(_: Request[Any, Any, Any], exception: HTTPException) -> Response[Failed]:
         said = exception.detail
         if exception.status_code == 413:
-            said = f"larger than {BODY_BYTES_MAX} bytes: send smaller batches"
+            said = f"larger than {limits.body_bytes} bytes: send smaller batches"
         headers = {"Retry-After": "1"} if exception.status_code == 503 else None
         return Response(Failed(" ".join(said.split())), status_code=exception.status_code, headers=headers)
 
@@ -247,9 +247,9 @@ def create_app(
 
     return Litestar(
         [post_events, get_profile, get_health, get_readiness],
-        state=State({"doors": _Doors(inside, durable_seconds_max)}),
+        state=State({"doors": _Doors(inside, limits)}),
         exception_handlers={HTTPException: refused, Exception: failed},
-        request_max_body_size=BODY_BYTES_MAX,
+        request_max_body_size=limits.body_bytes,
         allowed_hosts=AllowedHostsConfig(allowed_hosts=hosts),
         openapi_config=OpenAPIConfig(
             title="DMS",
@@ -265,7 +265,7 @@ def create_app(
 class HttpServer:
     """Listens from the moment it is made, so that a taken port is known at once; answers after `start`."""
 
-    def __init__(self, address: tuple[str, int], inside: Inside, log: Log) -> None:
+    def __init__(self, address: tuple[str, int], inside: Inside, log: Log, limits: Limits | None = None) -> None:
         """Port 0 takes any that is free. Raises `Unusable`."""
         self._log: Final = log
         self._socket: Final = _listening(*address)
@@ -276,7 +276,7 @@ class HttpServer:
             hosts = [f"{name}:{port}" for name in names] + names
         else:
             hosts = ["*"]
-        self._app: Final = create_app(inside, log, hosts)
+        self._app: Final = create_app(inside, log, hosts, limits or Limits())
         self._server: Final = uvicorn.Server(
             uvicorn.Config(
                 self._app,

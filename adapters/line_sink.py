@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from errno import EINVAL, ENOTSUP
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,15 +18,12 @@ class LineSink:
     what is there of it is cut off, or it would swallow the line after it.
     """
 
-    def __init__(self, file: Path | None, stream: IO[bytes] | None = None) -> None:
+    def __init__(self, file: Path | None, stream: IO[bytes]) -> None:
         """Appends to ``file``; without one, writes to ``stream``. Raises OSError."""
-        assert (file is None) != (stream is None), "a file or a stream"
-        self._stream: Final[IO[bytes]] = open(file, "ab", buffering=0) if file is not None else stream  # type: ignore[assignment]
+        self._stream: Final = _opened(file) if file is not None else stream
         self._is_ours: Final = file is not None
         self.on_gone: Callable[[], None] | None = None
-        """Called once where nobody reads the stream any more."""
-        if file is not None and file.is_file():
-            _cut_half_line(file)
+        """Called where nobody reads the stream any more."""
 
     def __call__(self, events: Sequence[OutgoingEvent]) -> None:
         """Writes the events in order; raises OSError."""
@@ -45,6 +43,12 @@ class LineSink:
             self._stream.close()
 
 
+def _opened(file: Path) -> IO[bytes]:
+    if file.is_file():
+        _cut_half_line(file)
+    return open(file, "ab", buffering=0)
+
+
 def _write_all(stream: IO[bytes], data: bytes) -> None:
     rest = memoryview(data)
     while rest:
@@ -57,7 +61,7 @@ def _to_disk(stream: IO[bytes]) -> None:
     try:
         os.fsync(stream.fileno())
     except OSError as error:
-        if error.errno not in (22, 95):  # a pipe or a device cannot be, and need not be
+        if error.errno not in (EINVAL, ENOTSUP):  # a pipe or a device cannot be, and need not be
             raise
 
 

@@ -1,5 +1,6 @@
 """A payment history as events: a table of invoices and when they were paid becomes what billing would have sent."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -8,14 +9,17 @@ from typing import Final, Literal
 from msgspec.json import Encoder
 
 from adapters.cloud_events import TYPE_OF, rfc3339
-from adapters.history_rows import AmountUnit, Row, read_rows
+from adapters.event_types import NAME_MAX
+from adapters.faults import shown
+from adapters.history_rows import AmountUnit, OptionError, Row, read_rows
 from adapters.json_lines import InputError
 from domain import messages as m
 from domain.calendar import Zone
 from domain.messages import AttributeValue
 from domain.record import Record
 
-ROWS_MAX: Final = 10_000_000
+ROWS_MAX: Final = 2_000_000
+"""They are sorted in memory, at about 2 KB a row."""
 FAULTS_MAX: Final = 1_000
 _PROGRESS_ROWS: Final = 1_000
 
@@ -30,7 +34,7 @@ Data = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryOptions:
-    """What the table does not say."""
+    """What the table does not say. Raises `OptionError`."""
 
     timezone: str = "Europe/Moscow"
     currency: str = "RUB"
@@ -38,6 +42,12 @@ class HistoryOptions:
     projection: Literal["account", "contract", "customer"] = "customer"
     source: str = "import"
     amount_unit: AmountUnit = "minor"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[A-Z]{3}", self.currency):
+            raise OptionError(f"--currency {shown(self.currency)}: expected three capital letters such as RUB")
+        if not self.source or len(self.source) > NAME_MAX or not self.source.isprintable():
+            raise OptionError(f"--source: expected 1 to {NAME_MAX} printable characters")
 
 
 @dataclass(slots=True)
@@ -65,7 +75,7 @@ def import_history(
     local time, paid in full at 12:00 of its settlement day if it has one. A disputed one is claimed in full at 10:00 of
     the day after issue (or just before the claim closes, if that is earlier), and the claim is rejected a minute before
     the payment; unsettled, it stays open. ``progress`` hears the number of rows read so far. Raises `InputError` where
-    the file cannot be read on, `MappingError` for an unusable mapping, ZoneInfoNotFoundError for an unknown time zone.
+    the file cannot be read on, `OptionError` for a mapping or another option that cannot be used.
     """
     history = History()
 
@@ -98,12 +108,19 @@ def import_history(
     return history
 
 
+def _zone(name: str) -> Zone:
+    try:
+        return Zone(name)
+    except (KeyError, ValueError, OSError):  # of an unknown name, a path, a folder of the time zone database
+        raise OptionError(f"--timezone {shown(name)}: no such time zone; expected one such as Europe/Moscow") from None
+
+
 class _Writer:
     """Gathers events with their sort keys: the instant, the rank within it, the line of the row."""
 
     def __init__(self, options: HistoryOptions) -> None:
         self._options: Final = options
-        self._zone: Final = Zone(options.timezone)
+        self._zone: Final = _zone(options.timezone)
         self._encode: Final = Encoder().encode
         self._found: Final[list[tuple[int, int, int, bytes]]] = []
         self._first: Final[dict[str, int]] = {}

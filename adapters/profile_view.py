@@ -8,7 +8,7 @@ from msgspec import Struct
 from adapters.cloud_events import rfc3339
 from domain.calendar import date_of
 from domain.follow import current_plan
-from domain.forecast import forecast, standing_in_words
+from domain.forecast import forecast, local, standing_in_words
 from domain.ledger import Ledger
 from domain.messages import AttributeValue
 from domain.policy import Policy
@@ -61,9 +61,10 @@ class TaskView(Struct, frozen=True):
 
 
 class StepView(Struct, frozen=True):
-    """What will happen at ``at`` if nobody pays and nothing else comes, and why then."""
+    """What will happen at ``at`` (``local``: on the policy's clocks) if nobody pays and nothing comes; why then."""
 
     at: str
+    local: str
     what: str
     why: str
 
@@ -133,7 +134,7 @@ def view_of(profile_id: str, state: State, policy: Policy, now: int) -> ProfileV
             TaskView(task.task_id, task.measure, task.why, rfc3339(task.opened_at))
             for task in (profile.tasks or {}).values()
         ],
-        standing=standing_in_words(profile, policy, now),
+        standing=_standing(profile, policy, now),
         next=_next(profile, policy, now),
     )
 
@@ -163,4 +164,17 @@ def _restrictions(profile: Profile) -> list[RestrictionView]:
 
 
 def _next(profile: Profile, policy: Policy, now: int) -> list[StepView]:
-    return [StepView(rfc3339(step.at), step.what, step.why) for step in forecast(profile, policy, now, STEPS_MAX)]
+    steps = forecast(profile, policy, now, STEPS_MAX) if _has_plans_of(profile, policy) else []
+    return [StepView(rfc3339(step.at), local(step.at, policy), step.what, step.why) for step in steps]
+
+
+def _standing(profile: Profile, policy: Policy, now: int) -> list[str]:
+    lines = standing_in_words(profile, policy, now)
+    if not _has_plans_of(profile, policy):
+        lines.append(f"what comes next cannot be said: this policy, {policy.name}, is not the one it is worked under")
+    return lines
+
+
+def _has_plans_of(profile: Profile, policy: Policy) -> bool:
+    """Whether the policy at hand can be the profile's: nobody is kept from asking with another one."""
+    return profile.run is None or profile.run.plan in policy.plans

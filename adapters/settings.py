@@ -78,6 +78,10 @@ class SettingsError(Exception):
         super().__init__("\n".join(faults))
 
 
+class Unusable(Exception):
+    """What sound settings name cannot be used: a port that is taken, a store that another process works on."""
+
+
 class _Wrong(Exception):
     """A value that its setting does not take: what it must be, and a hint."""
 
@@ -125,7 +129,7 @@ def _url(example: str) -> Callable[[object], str]:
         if scheme != expected:
             raise _Wrong(f"cannot be {scheme}://: {_THIS_RELEASE}", f'such as "{example}"')
         if expected == "sqlite":
-            if not rest.startswith("/") or not rest.strip("/") or rest.endswith("/") or "?" in rest or "#" in rest:
+            if not rest.startswith("/") or rest.endswith("/") or any(mark in rest for mark in ("?", "#", ":memory:")):
                 raise _Wrong("must name a file", f'such as "{example}" or "sqlite:////var/lib/dms/dms.db"')
         elif rest:
             raise _Wrong(f"takes nothing after {expected}://", f'write "{example}"')
@@ -208,10 +212,11 @@ def load_settings(
     environment = os.environ if environment is None else environment
     faults: list[str] = []
     found: dict[str, object] = {}
+    place = "--config"
     if config is None and environment.get(CONFIG):
-        config = Path(environment[CONFIG])
+        config, place = Path(environment[CONFIG]), CONFIG
     given = [
-        *(_in_file(config, faults) if config is not None else ()),
+        *(_in_file(config, place, faults) if config is not None else ()),
         *_in_environment(environment, faults),
         *(
             (f"--{name.replace('.', '-').replace('_', '-')}", name, _option(value))
@@ -244,7 +249,12 @@ def _in_environment(environment: Mapping[str, str], faults: list[str]) -> Iterat
             yield variable, name, _Text(environment[variable])
 
 
-def _in_file(path: Path, faults: list[str]) -> Iterator[tuple[str, str, object]]:
+def _in_file(path: Path, place: str, faults: list[str]) -> Iterator[tuple[str, str, object]]:
+    try:
+        _text(str(path))
+    except _Wrong as wrong:
+        faults.append(f"{place}: the file's name {wrong}")
+        return
     found = Faults()
     root = read_toml(path, found)
     # A file in which everything is commented out is how settings are shipped.

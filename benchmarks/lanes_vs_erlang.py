@@ -1,9 +1,9 @@
 """Actors on lanes beside pykka's own threads and Erlang's processes, in one run: python -m benchmarks.lanes_vs_erlang
 
-Every case runs in a process of its own: N actors, which count their messages, are sent to in rounds, and the clock stops
-when the last message is handled. All cases are run once, then again, so that whatever else the machine does hits them
-alike. The table shows medians and their ratios. Python cases call `gc.freeze()` between start and measurement, as a
-service does after its warm-up.
+Every case runs in a process of its own: N actors, which count their messages, are sent to in rounds, and the clock
+stops when the last message is handled. All cases are run once, then again, so that whatever else the machine does hits
+them alike. The table shows medians and their ratios. Python cases call `gc.freeze()` between start and measurement, as
+a service does after its warm-up.
 
     threads            pykka.ThreadingActor, a thread each
     tell               LaneActor on a ThreadLane, through ActorRef.tell from another thread

@@ -37,16 +37,18 @@ class Zone:
         self._offsets: Final[list[int]] = offsets
         self._last_start: Final[int] = starts[-1]
         self._last_offset: Final[int] = offsets[-1]
-        # Local midnights are asked for again and again for the same few hundred days.
-        self._midnights: Final[dict[int, int]] = {}
         self._irregular: Final[set[int]] = {
             (start + offset) // DAY + EPOCH_DAY + k
             for start, offset in zip(starts[1:], offsets[1:], strict=True)
             for k in (-1, 0, 1)
         }
+        # Midnights of days without a change of offset. The same few hundred days are asked for again and again.
+        self._regular: Final[dict[int, int]] = {}
 
     def day(self, instant: int) -> int:
         """The local day on which ``instant`` falls."""
+        if instant >= self._last_start:
+            return (instant + self._last_offset) // DAY + EPOCH_DAY
         return (instant + self._offset(instant)) // DAY + EPOCH_DAY
 
     def time_of_day(self, instant: int) -> int:
@@ -55,18 +57,21 @@ class Zone:
 
     def midnight(self, day: int) -> int:
         """The instant at which local ``day`` begins."""
-        known = self._midnights.get(day)
-        if known is None:
-            if len(self._midnights) >= 40_000:  # a century; beyond that somebody feeds us nonsense
-                self._midnights.clear()
-            known = self._midnights[day] = self._instant(day, 0)
-        return known
+        known = self._regular.get(day)
+        return known if known is not None else self._found(day, 0)
 
     def instant(self, day: int, time_of_day: int) -> int:
         """The instant at which the local clock shows ``time_of_day`` (seconds) on ``day``."""
+        known = self._regular.get(day)
+        return known + time_of_day * SECOND if known is not None else self._found(day, time_of_day)
+
+    def _found(self, day: int, time_of_day: int) -> int:
         if day in self._irregular:
             return self._instant(day, time_of_day)
-        return self.midnight(day) + time_of_day * SECOND
+        if len(self._regular) >= 40_000:  # a century; beyond that somebody feeds us nonsense
+            self._regular.clear()
+        midnight = self._regular[day] = self._instant(day, 0)
+        return midnight + time_of_day * SECOND
 
     def _offset(self, instant: int) -> int:
         if instant >= self._last_start:

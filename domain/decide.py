@@ -350,7 +350,7 @@ def _restriction_lifted(profile: Profile, message: m.RestrictionLifted, policy: 
 def _in_force(restrictions: list[Restriction] | None, measure: str) -> Restriction | None:
     if restrictions is not None:
         for restriction in restrictions:
-            if restriction.measure == measure and restriction.is_in_force:
+            if restriction.measure == measure and restriction.is_in_force and restriction.reverse is not None:
                 return restriction
     return None
 

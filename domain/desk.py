@@ -252,14 +252,27 @@ class Roster:
         if change < 0:
             self._freed()
 
-    def hear(self, fact: LoadReported) -> None:
+    def hear(self, fact: LoadReported, more_only: bool = False) -> None:
         """What another desk has given; an older report than the last one heard changes nothing."""
         elsewhere = self._elsewhere.setdefault(fact.manager, {})
         before = elsewhere.get(fact.service_segment)
-        if before is None or before.at <= fact.at:
+        if before is None:
             elsewhere[fact.service_segment] = fact
-            if before is not None and (fact.profiles < before.profiles or fact.tasks < before.tasks):
+        elif before.at <= fact.at:
+            profiles, tasks = max(before.profiles, fact.profiles), max(before.tasks, fact.tasks)
+            if more_only:
+                fact = LoadReported(fact.at, fact.service_segment, fact.manager, profiles, tasks)
+            elsewhere[fact.service_segment] = fact
+            if fact.profiles < before.profiles or fact.tasks < before.tasks:
                 self._freed()
+
+    def expect(self, at: int, service_segment: str, manager: str) -> None:
+        """A profile goes to another desk and its manager with it: no room until that desk has said so itself."""
+        elsewhere = self._elsewhere.setdefault(manager, {})
+        before = elsewhere.get(service_segment)
+        profiles, tasks = (before.profiles, before.tasks) if before is not None else (0, 0)
+        if before is None or before.at < at:
+            elsewhere[service_segment] = LoadReported(at, service_segment, manager, profiles + 1, tasks)
 
     def load(self, manager: str, kind: int) -> int:
         """How many profiles or open tasks ``manager`` has, at all desks."""
@@ -373,12 +386,10 @@ class Desk:
     def learn(self, at: int, profile_id: str, fact: Record, standing: Standing | None = None) -> None:
         """Takes a fact into the books and spreads what work there is; each fact once, in the order of instants.
 
-        ``standing`` comes with a `SegmentChanged`. ``profile_id`` says nothing with a `LoadReported` or `TaskTaken`.
+        ``standing`` comes with a `SegmentChanged`; ``profile_id`` says nothing with a `TaskTaken`.
         """
         self._advance(at)
-        if isinstance(fact, LoadReported):
-            self.roster.hear(fact)
-        elif isinstance(fact, TaskTaken):
+        if isinstance(fact, TaskTaken):
             refusal = self._take(fact)
             if refusal is not None:
                 self.refusals.append((fact, refusal))
@@ -388,8 +399,12 @@ class Desk:
             self.is_changed = self.is_changed or was_known or profile_id in self.served
         self._spread()
 
+    def hear(self, fact: LoadReported, more_only: bool = False) -> None:
+        """Takes in what somebody has at another desk; `look` after the last. ``more_only``: not yet what is gone."""
+        self.roster.hear(fact, more_only)
+
     def look(self, at: int) -> None:
-        """Does what time or a new policy has made due."""
+        """Does what time, a new policy or room at other desks has made due."""
         self._advance(at)
         self._spread()
 
@@ -425,10 +440,13 @@ class Desk:
         if isinstance(fact, SegmentChanged) and fact.service_segment == self.service_segment:
             self._receive(profile_id, fact, standing)
             return
+        served = self.served.get(profile_id)
         if isinstance(fact, (SegmentChanged, AccountClosed)):
+            to = fact.service_segment if isinstance(fact, SegmentChanged) else None
+            if served is not None and served.manager is not None and to is not None:
+                self.roster.expect(fact.at, to, served.manager)
             self._let_go(profile_id)
             return
-        served = self.served.get(profile_id)
         if served is None:
             served = self.served[profile_id] = Served()
         if isinstance(fact, TaskOpened):

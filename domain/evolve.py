@@ -204,18 +204,23 @@ def _lift(profile: Profile, measure: str) -> None:
 
 
 def _measure_completed(profile: Profile, event: m.MeasureCompleted) -> None:
-    if profile.outstanding is not None:
-        profile.outstanding.pop(event.command_id, None)
-        if not profile.outstanding:
-            profile.outstanding = None
+    if profile.outstanding is None:
+        return
+    sent = profile.outstanding.pop(event.command_id, None)
+    if not profile.outstanding:
+        profile.outstanding = None
+    if sent is not None and sent.settled and sent.reported:
+        _took_effect(profile, sent.command)
 
 
 def _measure_failed(profile: Profile, event: m.MeasureFailed) -> None:
     sent = profile.outstanding.get(event.command_id) if profile.outstanding is not None else None
-    if sent is None or sent.settled:
+    if sent is None:
         return
     sent.reported = True
-    if sent.command.kind != "restore":
+    if sent.settled:
+        _never_took_effect(profile, event.command_id)
+    elif sent.command.kind != "restore":
         sent.deadline = event.at
 
 
@@ -226,9 +231,25 @@ def _command_failed(profile: Profile, event: e.CommandFailed) -> None:
     if sent.command.kind != "restore":
         sent.deadline = NEVER
     if event.reported:
-        in_run = profile.run.restrictions if profile.run is not None else None
-        for restriction in (*(in_run or ()), *(profile.loose or ())):
-            restriction.command_ids = tuple([each for each in restriction.command_ids if each != event.command_id])
+        _never_took_effect(profile, event.command_id)
+
+
+def _never_took_effect(profile: Profile, command_id: str) -> None:
+    """A restriction whose every command was reported failed has nothing to give back."""
+    for restriction in _restrictions(profile):
+        restriction.command_ids = tuple([each for each in restriction.command_ids if each != command_id])
+
+
+def _took_effect(profile: Profile, command: e.MeasureRequested) -> None:
+    """Confirmed after all: it will be reversed."""
+    for restriction in _restrictions(profile):
+        if restriction.measure == command.measure and restriction.target == command.target:
+            restriction.command_ids = (*restriction.command_ids, command.command_id)
+
+
+def _restrictions(profile: Profile) -> list[Restriction]:
+    in_run = profile.run.restrictions if profile.run is not None else None
+    return [*(in_run or ()), *(profile.loose or ())]
 
 
 def _service_restore_overdue(profile: Profile, event: e.ServiceRestoreOverdue) -> None:

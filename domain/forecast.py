@@ -6,7 +6,7 @@ from typing import Final
 from domain import events as e
 from domain.calendar import NEVER, date_of, time_of
 from domain.follow import current_plan
-from domain.messages import MeasureApproved, MeasureCompleted, Wake
+from domain.messages import MeasureApproved, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
@@ -39,15 +39,13 @@ def forecast(profile: Profile, policy: Policy, now: int, steps_max: int = 20) ->
         if imagined.wake_at >= NEVER or len(steps) >= steps_max:
             break
         facts: list[Record] = []
-        work(imagined, Wake(wake_at), policy, facts)
+        work(imagined, Wake(wake_at), policy, facts, confirms=True)
         for fact in list(facts):
             step = _step(fact, imagined, policy)
             if step is not None:
                 steps.append(step)
-            if isinstance(fact, e.MeasureRequested):
-                work(imagined, MeasureCompleted(wake_at, fact.command_id, ""), policy, facts)
-            elif isinstance(fact, e.TaskOpened) and fact.why == "approval":
-                work(imagined, MeasureApproved(wake_at, fact.command_id, _head(policy), ""), policy, facts)
+            if isinstance(fact, e.TaskOpened) and fact.why == "approval":
+                work(imagined, MeasureApproved(wake_at, fact.command_id, _head(policy), ""), policy, facts, True)
         if imagined.wake_at <= wake_at and not facts:
             break
     return steps[:steps_max]

@@ -79,7 +79,8 @@ def next_index(run: Run, plan: Plan) -> int:
             amendment = run.amendments.get(measure.name)
             if amendment is not None and amendment[0]:
                 continue
-        if run.floor_day != NO_DAY and day_of(run, measure) <= run.floor_day:
+        # By the plan's own day: what a switch has skipped is not brought back by moving its day.
+        if run.floor_day != NO_DAY and measure.day <= run.floor_day:
             continue
         return index
     return -1
@@ -123,6 +124,8 @@ def fires_at(
         if held > instant:
             instant = held
             bound = HOLD
+    if (bound == DUE or bound == GAP) and not measure.is_contact and not measure.business_days:
+        return instant, bound  # at its time of day, and nothing else is asked of it
     return admitted(profile, policy, measure, instant, bound, measure.at, measure.business_days)
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import Future
 from threading import Lock
 from typing import Final, Protocol
 
@@ -102,6 +102,8 @@ class Pace:
         is_alive: Callable[[], bool],
     ) -> None:
         self.at = start
+        self.durable_seconds: Final[deque[float]] = deque(maxlen=20_000)
+        """How long it took, on the wall's clock, until what a step published was stored."""
         self._clock: Final = clock
         self._broker: Final = broker
         self._sent: Final = sent
@@ -116,14 +118,20 @@ class Pace:
             return stride
         return max(self.at + STEP_US, -(-answers_at // STEP_US) * STEP_US)
 
+    def seconds_until_next(self) -> float:
+        """How long until then on the wall's clock; below zero: so far behind is the world."""
+        return self._clock.seconds_until(self.next_at())
+
     def step(self) -> list[OutgoingEvent]:
         """Takes the step; returns what the engine has sent in it, in order of time, as the world has received it."""
         self.at = self.next_at()
         bodies = self._outside.events_until(self.at)
-        for body in bodies:
-            self._broker.offer(body)
         if bodies:
+            offered_at = time.perf_counter()
+            for body in bodies:
+                self._broker.offer(body)
             self._wait()
+            self.durable_seconds.append(time.perf_counter() - offered_at)
         self._clock.let(self.at)
         self._wait()
         # The engine acknowledges first and publishes then; when it acknowledges again, everything has left.

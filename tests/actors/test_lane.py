@@ -4,84 +4,16 @@ import gc
 import logging
 import tracemalloc
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from threading import Event, Thread, current_thread
-from typing import Any, NoReturn
+from typing import Any
 
 import pykka
 import pytest
 
-from actors.lane import (
-    LaneActor,
-    LaneFuture,
-    LaneRef,
-    NotOnThisLane,
-    WouldBlockLane,
-    current_lane,
-)
+from actors.lane import LaneActor, LaneFuture, WouldBlockLane, current_lane
 from engine.lanes import InlineLane, ThreadLane
-
-ENDS = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit]
-
-
-class Story(list[Any]):
-    """What happened, in order, told by all actors of a test."""
-
-
-class Teller(LaneActor):
-    """Writes down what it receives; calls what can be called."""
-
-    registered = False
-
-    def __init__(self, story: Story, name: str = "A") -> None:
-        super().__init__()
-        self.story = story
-        self.name = name
-
-    def on_receive(self, message: Any) -> Any:
-        if callable(message):
-            return message()
-        self.story.append((self.name, message))
-        return f"{self.name} got {message}"
-
-    def on_stop(self) -> None:
-        self.story.append((self.name, "stopped"))
-
-    def on_failure(self, *exc_info: Any) -> None:
-        self.story.append((self.name, "failed", exc_info[0]))
-
-    def undelivered(self, ref: LaneRef[Any], message: Any, exception: BaseException) -> None:
-        self.story.append((self.name, "undelivered", message, type(exception)))
-
-
-class Supervisor(Teller):
-    """Hands over every list it receives, naming the actor in its reports."""
-
-    def on_receive(self, message: Any) -> Any:
-        if isinstance(message, list):
-            return self.hand_over(message)
-        return super().on_receive(message)
-
-    def undelivered(self, ref: LaneRef[Any], message: Any, exception: BaseException) -> None:
-        self.story.append((ref._actor.name, "reported", message, type(exception)))
-
-
-def raising(exception: BaseException | type[BaseException]) -> Callable[[], NoReturn]:
-    def fail() -> NoReturn:
-        raise exception
-
-    return fail
-
-
-@pytest.fixture
-def story() -> Story:
-    return Story()
-
-
-@pytest.fixture
-def lane() -> InlineLane:
-    return InlineLane("test")
+from tests.actors.tellers import ENDS, Story, Teller, raising
 
 
 @pytest.fixture
@@ -124,6 +56,24 @@ def test_only_registered_actors_are_in_the_registry(lane: InlineLane, story: Sto
         known.stop(block=False)
         lane.run()
     assert known not in pykka.ActorRegistry.get_all()
+
+
+def test_the_registry_says_whom_it_enters_only_when_asked(lane: InlineLane, caplog: pytest.LogCaptureFixture) -> None:
+    """Else pykka would make a URN for each start, for the line."""
+
+    class Known(LaneActor):
+        pass
+
+    silent = Known.start(lane=lane)
+    with caplog.at_level(logging.DEBUG, logger="pykka"):
+        logged = Known.start(lane=lane)
+    try:
+        assert caplog.messages == [f"Registered {logged}"]
+        assert pykka.ActorRegistry.get_by_urn(silent.actor_urn) == silent
+        assert silent.actor_urn != logged.actor_urn
+    finally:
+        pykka.ActorRegistry.stop_all(block=False)
+        lane.run()
 
 
 def test_refs_to_the_same_actor_are_equal(lane: InlineLane, story: Story) -> None:
@@ -249,6 +199,13 @@ def test_a_stop_lets_earlier_messages_pass_and_answers_later_ones(lane: InlineLa
     assert ref.stop(block=False).get(timeout=0) is False
 
 
+def test_a_proxy_can_call_without_waiting(lane: InlineLane, story: Story) -> None:
+    ref = Teller.start(story, lane=lane)
+    ref.proxy().on_receive.defer("deferred")
+    lane.run()
+    assert story == [("A", "deferred")]
+
+
 def test_an_actor_can_stop_itself(lane: InlineLane, story: Story) -> None:
     ref = Teller.start(story, lane=lane)
     ref.tell(ref._actor.stop)
@@ -338,7 +295,7 @@ def test_who_asks_does_not_wait_for_an_actor_that_exits(lane: InlineLane, story:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("hook", ["on_failure", "on_stop", "undelivered"])
 def test_a_failing_hook_harms_nobody_else(lane: InlineLane, story: Story, hook: str, end: type[BaseException]) -> None:
-    clumsy = type("Clumsy", (Teller,), {hook: lambda *_: raising(end)()})
+    clumsy: Any = type("Clumsy", (Teller,), {hook: lambda *_: raising(end)()})
     failing, stopping = clumsy.start(story, "A", lane=lane), clumsy.start(story, "B", lane=lane)
     other = Teller.start(story, "C", lane=lane)
     failing.tell(raising(ValueError))
@@ -408,93 +365,3 @@ def test_the_edge_may_ask_with_a_timeout(thread_lane: ThreadLane, story: Story) 
     with pytest.raises(pykka.Timeout):
         ref.ask("in vain", timeout=0.01)
     busy.set()
-
-
-# --- the batch ---------------------------------------------------------------------------------------------------
-
-
-def test_a_batch_comes_after_what_was_sent_before_and_is_not_interrupted(lane: InlineLane, story: Story) -> None:
-    supervisor = Supervisor.start(story, "S", lane=lane)
-    a, b = Teller.start(story, "A", lane=lane), Teller.start(story, "B", lane=lane)
-    supervisor.tell([(a, 2), (b, 3), (a, lambda: b.tell(5)), (b, 4)])
-    b.tell(1)
-    lane.run()
-    assert story == [("B", 1), ("A", 2), ("B", 3), ("B", 4), ("B", 5)]
-
-
-def test_a_supervisor_tells_itself_when_the_batch_is_done(lane: InlineLane, story: Story) -> None:
-    class Committing(Supervisor):
-        def on_receive(self, message: Any) -> Any:
-            super().on_receive(message)
-            if isinstance(message, list):
-                self.actor_ref.tell("commit")
-
-    a = Teller.start(story, "A", lane=lane)
-    Committing.start(story, "S", lane=lane).tell([(a, 1), (a, 2)])
-    lane.run()
-    assert story == [("A", 1), ("A", 2), ("S", "commit")]
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_a_batch_goes_on_without_the_actor_that_fails(lane: InlineLane, story: Story, end: type[BaseException]) -> None:
-    """The supervisor hears of the message that failed, and of each later one, in their order."""
-    supervisor = Supervisor.start(story, "S", lane=lane)
-    a, b = Teller.start(story, "A", lane=lane), Teller.start(story, "B", lane=lane)
-    fails = raising(end)
-    supervisor.tell([(a, 1), (a, fails), (b, 2), (a, 3), (b, 4)])
-    lane.run()
-    assert [entry for entry in story if entry[1] not in ("failed", "stopped")] == [
-        ("A", 1),
-        ("A", "reported", fails, end),
-        ("B", 2),
-        ("A", "reported", 3, pykka.ActorDeadError),
-        ("B", 4),
-    ]
-    assert (supervisor.is_alive(), a.is_alive(), b.is_alive()) == (True, False, True)
-
-
-def test_a_batch_does_not_reach_into_another_lane(lane: InlineLane, story: Story) -> None:
-    supervisor = Supervisor.start(story, "S", lane=lane)
-    here, there = Teller.start(story, "A", lane=lane), Teller.start(story, "B", lane=InlineLane("other"))
-    supervisor.tell([(there, 1), (here, 2)])
-    lane.run()
-    assert story == [("B", "reported", 1, NotOnThisLane), ("A", 2)]
-    assert there.is_alive()
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_a_batch_survives_its_supervisor(lane: InlineLane, story: Story, end: type[BaseException]) -> None:
-    class Overwhelmed(Supervisor):
-        def undelivered(self, *_: Any) -> NoReturn:
-            raise end
-
-    supervisor = Overwhelmed.start(story, "S", lane=lane)
-    a, b = Teller.start(story, "A", lane=lane), Teller.start(story, "B", lane=lane)
-    supervisor.tell([(a, raising(ValueError)), (b, 1), (a, 2), (b, 3)])
-    lane.run()
-    assert [entry for entry in story if entry[0] == "B"] == [("B", 1), ("B", 3)]
-    assert not supervisor.is_alive()
-
-
-def test_of_many_messages_each_is_handled_or_reported_once(lane: InlineLane, story: Story) -> None:
-    """One in a hundred raises, half of those `SystemExit`; every second message is told, the others handed over."""
-    supervisor = Supervisor.start(story, "S", lane=lane)
-    refs = [Teller.start(story, str(number), lane=lane) for number in range(500)]
-
-    class Numbered:
-        def __init__(self, number: int) -> None:
-            self.number = number
-
-    class Poison(Numbered):
-        def __call__(self) -> NoReturn:
-            raise SystemExit if self.number % 200 else ValueError
-
-    sent = [(Poison if number % 100 == 0 else Numbered)(number) for number in range(5_000)]
-    supervisor.tell([(refs[message.number % 499], message) for message in sent[::2]])
-    for message in sent[1::2]:
-        refs[message.number % 499].tell(message)
-    lane.run()
-    heard = [entry[2] if entry[1] in ("reported", "undelivered") else entry[1] for entry in story]
-    assert Counter(message for message in heard if isinstance(message, Numbered)) == Counter(sent)
-    poisoned = {refs[message.number % 499] for message in sent if isinstance(message, Poison)}
-    assert {ref for ref in refs if not ref.is_alive()} == poisoned

@@ -2,6 +2,8 @@
 
 import contextlib
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -187,9 +189,15 @@ def test_a_rule_travels_to_another_process_and_equals_itself() -> None:
     assert again.source == rule.source
 
 
-def test_the_library_is_loaded_without_its_command_line() -> None:
-    source = Path(__file__).parents[2] / "adapters" / "rules.py"
-    assert "import cel\n" not in source.read_text(encoding="utf-8")
+def test_the_library_is_loaded_without_its_command_line_and_can_be_imported_beside() -> None:
+    """A second copy of it would panic."""
+    script = (
+        "import sys; from adapters.rules import Rule; Rule('1 < 2', (), ()).holds({});"
+        "print('prompt_toolkit' in sys.modules); import cel; print(cel.evaluate('1 < 2'))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 WORDS = [

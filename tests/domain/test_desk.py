@@ -98,6 +98,10 @@ class Nw:
         for task in tasks:
             self.learn(profile, TaskClosed(self.now, task, "visit", task, "measure", None, "done"))
 
+    def hears(self, load: LoadReported) -> None:
+        self.desk.hear(load)
+        self.desk.look(self.now)
+
     def takes(self, task: str, manager: str, actor: str = "") -> str:
         self.learn("", TaskTaken(self.now, task, manager, actor or manager))
         return self.desk.refusals.pop()[1].reason if self.desk.refusals else "taken"
@@ -253,16 +257,16 @@ def test_a_group_without_specialists_falls_to_its_heads() -> None:
 
 def test_what_other_desks_have_given_counts() -> None:
     nw = Nw(person("anna", capacity=2), person("boris", capacity=1))
-    nw.learn("", LoadReported(nw.now, "south", "anna", 2, 0))
+    nw.hears(LoadReported(nw.now, "south", "anna", 2, 0))
     nw.enters("P1", "P2")
     assert nw.serves == {"P1": "boris", "P2": None}
-    nw.learn("", LoadReported(nw.now + 1, "south", "anna", 1, 0))
+    nw.hears(LoadReported(nw.now + 1, "south", "anna", 1, 0))
     assert nw.serves == {"P1": "boris", "P2": "anna"}
     assert nw.desk.take_moved_loads() == [
         LoadReported(nw.now, "nw", "anna", 1, 0),
         LoadReported(nw.now, "nw", "boris", 1, 0),
     ]
-    nw.learn("", LoadReported(nw.now - 1, "south", "anna", 0, 0))
+    nw.hears(LoadReported(nw.now - 1, "south", "anna", 0, 0))
     assert nw.desk.roster.load("anna", 0) == 2, "an old report says nothing"
 
 
@@ -377,7 +381,11 @@ def test_a_profile_that_moves_takes_its_work_along() -> None:
     assert not nw.desk.served
     assert not nw.desk.tasks
     assert not nw.desk.queue
-    assert nw.desk.roster.load("anna", 0) == nw.desk.roster.load("anna", 1) == 0
+    assert nw.desk.roster.load("anna", 1) == 0
+    assert nw.desk.roster.load("anna", 0) == 1, "she serves it still, as the other desk will say"
+    nw.hears(LoadReported(nw.now, "south", "anna", 1, 0))
+    assert nw.desk.roster.load("anna", 0) == 1
+    nw.hears(LoadReported(nw.now, "south", "anna", 0, 0))
     nw.goes_on(HOUR)
     nw.enters("P2", bringing=Standing("zoe", None, (("T2", "measure", "specialist", TEN),)))
     assert (nw.serves, nw.has) == ({"P2": "zoe"}, {"T2": "anna"})

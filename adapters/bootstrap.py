@@ -1,0 +1,225 @@
+"""The composition root: settings in, a running node out.
+
+A node is one process: a store, a broker, a clock, a policy that is read again when it changes, the engine that works
+on them, and the doors through which others look in.
+"""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from adapters.cloud_events import decode, encode, encode_rejection
+from adapters.line_sink import LineSink
+from adapters.logs import Log, bridge, open_log
+from adapters.policy_folder import PolicyFolder
+from adapters.profile_view import ProfileView, view_of
+from adapters.settings import Settings, Unusable
+from adapters.sqlite_store import SqliteReader, SqliteStore
+from adapters.system_clock import SystemClock
+from engine.engine import Engine, EngineSettings
+from engine.ports import Clock, StoreReader
+from engine.service import Service
+from sim.broker import BrokerSink, MemoryBroker
+
+if TYPE_CHECKING:
+    from adapters.http import HttpServer
+
+HTTP_STOP_SECONDS: Final = 4.0
+ENGINE_STOP_SECONDS: Final = 9.0
+
+
+class StoreLock:
+    """One process at a time on a store: a lock that the system takes back from whoever dies."""
+
+    def __init__(self, store: Path) -> None:
+        """Raises `Unusable` where another process holds it, OSError where the folder cannot be written to."""
+        self._file: Final = open(f"{store}.lock", "a+b")  # noqa: SIM115 (held for as long as the node lives)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            who = self._file.read(20).decode("ascii", "replace").strip()
+            self._file.close()
+            raise Unusable(
+                f"{store}: process {who or '?'} works on this store (stop it, or set another store)"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(b"%d\n" % os.getpid())
+        self._file.flush()
+
+    def release(self) -> None:
+        """Lets others in. The file stays: removing it would let two processes lock two files of one name."""
+        self._file.close()
+
+
+class Node:
+    """A node, as `open_node` has put it together. `start` it, then `stop` it; or use it as a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        lock: StoreLock,
+        store: SqliteStore,
+        policies: PolicyFolder,
+        clock: Clock,
+        sink: BrokerSink,
+    ) -> None:
+        self.settings: Final = settings
+        self.log: Final = log
+        self.store: Final = store
+        self.policies: Final = policies
+        self.clock: Final = clock
+        self.broker: Final = MemoryBroker(sink)
+        self.engine: Final = Engine(
+            store,
+            self.broker,
+            clock,
+            policies,
+            decode,
+            encode,
+            encode_rejection,
+            EngineSettings(active_max=settings.active_max, hold_unknown_us=settings.hold_unknown),
+        )
+        self.service: Final = Service(self.engine, self.broker, clock, self._failed)
+        self.http: HttpServer | None = None
+        self._lock: Final = lock
+        self._sink: Final = sink
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Works from now on, in threads of its own; returns at once."""
+        self.service.start()
+        self.policies.start()
+        if self.http is not None:
+            self.http.start()
+            self.log.info("HTTP answers", url=self.http.url)
+
+    def wait(self, stopping: Event) -> None:
+        """Returns when ``stopping`` is set, or when the engine has ended by itself."""
+        while not stopping.wait(0.2) and self.service.failure is None:
+            pass
+
+    def stop(self) -> bool:
+        """Answers what is under way, finishes what was begun, lets go of everything; False where that hangs.
+
+        What waits in the broker is not worked any more: whoever offered it was not answered, and offers it again.
+        """
+        if self._is_stopping:
+            return True
+        self._is_stopping = True
+        ended = self.http is None or self.http.stop(HTTP_STOP_SECONDS)
+        self.policies.stop()
+        if not self.service.stop(ENGINE_STOP_SECONDS):
+            return False
+        self.store.close()
+        if isinstance(self._sink, LineSink):
+            self._sink.close()
+        self._lock.release()
+        return ended
+
+    def __enter__(self) -> "Node":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def offer(self, body: bytes, block: bool = False) -> "Future[None]":
+        """Takes a body in; the future is done when it is durable. Raises `BrokerFull`, or waits."""
+        return self.broker.offer(body, block)
+
+    def failing(self) -> str | None:
+        """Why the process is not worth keeping, in one line; None where it is."""
+        if self.service.failure is not None:
+            return f"the engine has ended: {type(self.service.failure).__name__}"
+        return None
+
+    def unready(self) -> str | None:
+        """Why it cannot work events now, in one line; None where it can. Asks the store."""
+        failing = self.failing()
+        if failing is not None:
+            return failing
+        if self._is_stopping:
+            return "stopping"
+        if not self.service.is_ready:
+            return "the engine begins"
+        try:
+            with open_reader(self.settings) as reader:
+                reader.wake_at("")
+        except Exception as error:
+            return f"the store does not answer: {type(error).__name__}"
+        return None
+
+    def profile(self, profile_id: str) -> ProfileView | None:
+        """A profile as it is stored; None for one that is not known."""
+        with open_reader(self.settings) as reader:
+            state = reader.state(profile_id)
+        if state is None:
+            return None
+        return view_of(profile_id, state, self.policies.current(), self.clock.now())
+
+    def _failed(self, failure: BaseException) -> None:
+        self.log.failure("the engine begins again from the store", failure)
+
+
+def open_node(
+    settings: Settings, *, log: Log | None = None, sink: BrokerSink | None = None, clock: Clock | None = None
+) -> Node:
+    """A node that has not started yet. ``sink`` takes what leaves (``out.file`` or the standard output).
+
+    Raises `Unusable`, `PolicyError`, or OSError; then nothing is left open.
+    """
+    if log is None:
+        log = open_log(settings.log_level, settings.log_format)
+        bridge(log, settings.log_level)
+    policies = PolicyFolder(settings.policy, log)
+    lock = StoreLock(settings.store_path)
+    try:
+        sink = sink if sink is not None else LineSink(settings.out_file, sys.stdout.buffer)
+        store = SqliteStore(settings.store_path)
+        try:
+            node = Node(settings, log, lock, store, policies, clock or SystemClock(), sink)
+            node.http = _http(node)
+        except BaseException:
+            store.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+    if settings.workers > 1:
+        log.warn("one worker is all that SQLite takes", workers=settings.workers)
+    return node
+
+
+def _http(node: Node) -> "HttpServer | None":
+    address = node.settings.http_address
+    if address is None:
+        return None
+    # Half a second of imports, which a node without HTTP is spared.
+    from adapters.http import HttpServer, is_loopback
+
+    if not is_loopback(address[0]):
+        node.log.warn("HTTP has no sign-in: everyone who reaches it may post events", address=node.settings.http)
+    return HttpServer(address, node, node.log)
+
+
+@contextmanager
+def open_reader(settings: Settings) -> "Iterator[StoreReader]":
+    """The store to look at, also beside a node that works on it. Raises `Unusable` where there is none."""
+    path = settings.store_path
+    if not path.is_file():
+        raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")
+    reader = SqliteReader(path)
+    try:
+        yield reader
+    finally:
+        reader.close()

@@ -1,0 +1,144 @@
+"""`dms run`: the production engine, until it is told to stop."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import Parameter
+
+from adapters.cli import FAILED, FINE, STANDARD, Failure, file_named
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from adapters.bootstrap import Node
+
+
+def run(
+    *,
+    config: Annotated[Path | None, Parameter(help="The settings, a TOML file.")] = None,
+    workers: Annotated[int | None, Parameter(help="How many work at once.")] = None,
+    input: Annotated[str | None, Parameter(help="Events to take in, JSON lines; - for standard input.")] = None,
+) -> int:
+    """Run the production engine: take events in, work them, send commands, serve HTTP.
+
+    Without settings: a SQLite file dms.db, an in-process broker, the packaged policy, HTTP on 127.0.0.1:8080. What
+    leaves is written to standard output as JSON lines, the log to standard error. With --input, the events of the file
+    are fed in order; then it goes on serving. SIGTERM or Ctrl-C end it within 15 seconds, and nothing is lost; a second
+    one ends it at once.
+
+    For example:
+
+        dms run --config dms.toml --input events.jsonl > commands.jsonl
+    """
+    from adapters.bootstrap import open_node
+    from adapters.json_lines import InputError, opened
+    from adapters.settings import load_settings
+
+    settings = load_settings(config, {"workers": workers})
+    file = file_named(input) if input is not None else None
+    if file is not None and file != STANDARD and not _is_pipe(file):
+        with opened(file):  # better known now than in a thread
+            pass
+    node = open_node(settings)
+    stopping = Event()
+    feeder = Feeder(node, file) if file is not None else None
+    with _told_to_stop(stopping):
+        node.start()
+        if feeder is not None:
+            feeder.start()
+        node.log.info("working", store=settings.store, policy=str(settings.policy))
+        node.wait(stopping)
+        node.log.info("stopping")
+        stopped = node.stop()
+    if not stopped:
+        node.log.error("something hangs: ended without waiting for it")
+        _leave(FAILED)
+    node.log.info("stopped")
+    if node.service.failure is not None:
+        raise Failure("the engine gave up; the log says why")
+    if feeder is not None:
+        if isinstance(feeder.failure, InputError):
+            raise feeder.failure
+        if feeder.is_alive:
+            _leave(FINE)
+    return FINE
+
+
+class Feeder:
+    """Feeds the lines of a file to the broker, in order, as fast as the engine takes them."""
+
+    def __init__(self, node: "Node", file: str) -> None:
+        self.failure: Exception | None = None
+        self._node: Final = node
+        self._file: Final = file
+        self._thread: Final = Thread(target=self._run, name="input", daemon=True)
+
+    def start(self) -> None:
+        """Feeds, in a thread."""
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still reads, or waits for more."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        from adapters.json_lines import read_lines
+        from sim.broker import BrokerFull
+
+        lines = 0
+        last: Future[None] | None = None
+        try:
+            for _, body in read_lines(self._file):
+                last = self._node.offer(body, block=True)
+                lines += 1
+        except BrokerFull:  # the node stops
+            return
+        except Exception as failure:
+            self.failure = failure
+            self._node.log.failure("the input cannot be read on", failure, lines=lines)
+            return
+        if last is not None:
+            # Bodies are worked in order: when the last one is durable, all are.
+            last.result()
+        self._node.log.info("the input is taken in", file=self._file, lines=lines)
+
+
+@contextmanager
+def _told_to_stop(stopping: Event) -> Iterator[None]:
+    """The first signal stops gracefully; the next one finds the handlers of before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _is_pipe(file: str) -> bool:
+    """Whether opening it once would take something out of it."""
+    return Path(file).exists() and not Path(file).is_file()
+
+
+def _leave(status: int) -> None:
+    """Ends the process although threads hang, or wait for an input that may never come."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
