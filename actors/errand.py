@@ -12,13 +12,17 @@ from domain.record import Record
 
 
 class Arrival:
-    """A message on its way to a profile; ``ticket`` is the engine's, opaque here, to know it again."""
+    """A message on its way to a profile; ``ticket`` is the engine's, opaque here, to know it again.
 
-    __slots__ = ("message", "ticket")
+    ``number`` orders the events of a profile that wait for its account (0: it does not wait).
+    """
 
-    def __init__(self, message: Record, ticket: object) -> None:
+    __slots__ = ("message", "number", "ticket")
+
+    def __init__(self, message: Record, ticket: object, number: int = 0) -> None:
         self.message: Final = message
         self.ticket: Final = ticket
+        self.number: int = number
 
     def at(self, instant: int) -> "Arrival":
         """The same message taking effect at another instant."""

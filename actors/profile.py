@@ -38,6 +38,7 @@ class ProfileActor(LaneActor):
 
     registered = False
     held: list[Arrival] | None = None
+    last_held = 0
 
     def __init__(self, profile: Profile, crew: Crew) -> None:
         self.profile: Final = profile
@@ -52,6 +53,7 @@ class ProfileActor(LaneActor):
         errand.wake_before = profile.wake_at
         if errand.held:
             self.held = errand.held
+            self.last_held = errand.held[-1].number
         for arrival in errand.arrivals:
             message = arrival.message
             at = message.at
@@ -104,6 +106,8 @@ class ProfileActor(LaneActor):
         if self.held is None:
             self.held = []
         self._expire(at, errand)
+        self.last_held += 1
+        arrival.number = self.last_held
         self.held.append(arrival)
         if errand.newly_held is None:
             errand.newly_held = []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,9 @@ from adapters.logs import Log, bridge, open_log
 from adapters.policy_folder import PolicyFolder
 from adapters.profile_view import ProfileView, view_of
 from adapters.settings import Settings, Unusable
-from adapters.sqlite_store import SqliteReader, SqliteStore
+from adapters.sqlite_file import StoreRefused
+from adapters.sqlite_reader import SqliteReader
+from adapters.sqlite_store import SqliteStore
 from adapters.system_clock import SystemClock
 from engine.engine import Engine, EngineSettings
 from engine.ports import Clock, StoreReader
@@ -31,6 +33,7 @@ from sim.broker import BrokerSink, MemoryBroker
 if TYPE_CHECKING:
     from adapters.http import HttpServer
 
+HOUSEKEEPING_SECONDS: Final = 3_600.0
 HTTP_STOP_SECONDS: Final = 4.0
 ENGINE_STOP_SECONDS: Final = 9.0
 
@@ -92,12 +95,14 @@ class Node:
         self.http: HttpServer | None = None
         self._lock: Final = lock
         self._sink: Final = sink
-        self._is_stopping = False
+        self._stopping: Final = Event()
+        self._housekeeper: Final = Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Works from now on, in threads of its own; returns at once."""
         self.service.start()
         self.policies.start()
+        self._housekeeper.start()
         if self.http is not None:
             self.http.start()
             self.log.info("HTTP answers", url=self.http.url)
@@ -112,11 +117,13 @@ class Node:
 
         What waits in the broker is not worked any more: whoever offered it was not answered, and offers it again.
         """
-        if self._is_stopping:
+        if self._stopping.is_set():
             return True
-        self._is_stopping = True
+        self._stopping.set()
         ended = self.http is None or self.http.stop(HTTP_STOP_SECONDS)
         self.policies.stop()
+        if self._housekeeper.is_alive():
+            self._housekeeper.join(1)
         if not self.service.stop(ENGINE_STOP_SECONDS):
             return False
         self.store.close()
@@ -148,7 +155,7 @@ class Node:
         failing = self.failing()
         if failing is not None:
             return failing
-        if self._is_stopping:
+        if self._stopping.is_set():
             return "stopping"
         if not self.service.is_ready:
             return "the engine begins"
@@ -166,6 +173,16 @@ class Node:
         if state is None:
             return None
         return view_of(profile_id, state, self.policies.current(), self.clock.now())
+
+    def _keep_house(self) -> None:
+        """Forgets the ids of events that are older than a double of theirs can be."""
+        while not self._stopping.wait(HOUSEKEEPING_SECONDS):
+            try:
+                forgotten = self.store.forget(self.clock.now() - self.settings.ids_remembered)
+            except Exception as failure:
+                self.log.failure("old ids could not be forgotten", failure)
+            else:
+                self.log.debug("old ids are forgotten", ids=forgotten)
 
     def _failed(self, failure: BaseException) -> None:
         self.log.failure("the engine begins again from the store", failure)
@@ -185,7 +202,7 @@ def open_node(
     lock = StoreLock(settings.store_path)
     try:
         sink = sink if sink is not None else LineSink(settings.out_file, sys.stdout.buffer)
-        store = SqliteStore(settings.store_path)
+        store = _opened(settings)
         try:
             node = Node(settings, log, lock, store, policies, clock or SystemClock(), sink)
             node.http = _http(node)
@@ -198,6 +215,22 @@ def open_node(
     if settings.workers > 1:
         log.warn("one worker is all that SQLite takes", workers=settings.workers)
     return node
+
+
+def migrate_store(settings: Settings) -> None:
+    """Makes the store, or brings its schema up to this release. Raises `Unusable`."""
+    lock = StoreLock(settings.store_path)
+    try:
+        _opened(settings).close()
+    finally:
+        lock.release()
+
+
+def _opened(settings: Settings) -> SqliteStore:
+    try:
+        return SqliteStore(settings.store_path, shards=settings.shards)
+    except StoreRefused as refused:
+        raise Unusable(str(refused)) from None
 
 
 def _http(node: Node) -> "HttpServer | None":
@@ -218,7 +251,10 @@ def open_reader(settings: Settings) -> "Iterator[StoreReader]":
     path = settings.store_path
     if not path.is_file():
         raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")
-    reader = SqliteReader(path)
+    try:
+        reader = SqliteReader(path)
+    except StoreRefused as refused:
+        raise Unusable(str(refused)) from None
     try:
         yield reader
     finally:

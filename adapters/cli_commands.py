@@ -86,11 +86,13 @@ def store_verify(*, config: Config = None) -> int:
 
         dms store verify --config dms.toml
     """
-    from adapters.bootstrap import open_reader
     from adapters.settings import load_settings
+
+    settings = load_settings(config)
+    from adapters.bootstrap import open_reader
     from adapters.verify import verify
 
-    with open_reader(load_settings(config)) as reader:
+    with open_reader(settings) as reader:
         faults = verify(reader)
         counts = reader.counts()
     for fault in faults:
@@ -108,7 +110,13 @@ def store_migrate(*, config: Config = None) -> int:
 
         dms store migrate --config dms.toml
     """
-    raise NotImplementedError
+    from adapters.settings import load_settings
+
+    settings = load_settings(config)
+    from adapters.bootstrap import migrate_store
+
+    migrate_store(settings)
+    return FINE
 
 
 def demo(
@@ -126,11 +134,12 @@ def demo(
 
         dms demo --accounts 1000 --days 90 --seconds 30
     """
-    from adapters.demo import run_demo
     from adapters.settings import load_settings
 
     for name, value, most in (("accounts", accounts, 1_000_000), ("days", days, 3_650), ("seconds", seconds, 86_400)):
         if not 1 <= value <= most:
             raise WrongUse(f"--{name} must be between 1 and {most}, not {value:g}")
     http = load_settings(None, {"http": http}, {}).http
+    from adapters.demo import run_demo
+
     return run_demo(accounts=accounts, days=days, seconds=seconds, seed=seed, http=http, keep=keep)

@@ -38,13 +38,14 @@ def profile(
 
         dms profile ACC-1001 --why
     """
+    from adapters.settings import load_settings
+
+    settings = load_settings(config)
     from adapters.bootstrap import open_reader
     from adapters.policy_files import load_policy
     from adapters.profile_view import view_of
-    from adapters.settings import load_settings
     from adapters.system_clock import SystemClock
 
-    settings = load_settings(config)
     policy = load_policy(settings.policy)
     with open_reader(settings) as reader:
         state = reader.state(profile_id)

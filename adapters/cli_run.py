@@ -37,7 +37,6 @@ def run(
 
         dms run --config dms.toml --input events.jsonl > commands.jsonl
     """
-    from adapters.bootstrap import open_node
     from adapters.json_lines import InputError, opened
     from adapters.settings import load_settings
 
@@ -46,6 +45,8 @@ def run(
     if file is not None and file != STANDARD and not _is_pipe(file):
         with opened(file):  # better known now than in a thread
             pass
+    from adapters.bootstrap import open_node  # half a second, which a mistake above need not wait for
+
     node = open_node(settings)
     stopping = Event()
     feeder = Feeder(node, file) if file is not None else None

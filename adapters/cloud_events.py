@@ -118,15 +118,20 @@ def parse_instant(text: str) -> int:
         raise ValueError(f"{one_line(text)[:60]!r} is not an instant such as 2026-03-01T09:00:00Z") from None
 
 
-# A batch decides at few instants: nearly every call is a look-up of 0.06 µs.
+# A batch decides at few instants: nearly every call is a look-up of 0.08 µs; a new instant of a known second costs 0.5.
 @lru_cache(maxsize=4_096)
 def rfc3339(at: int) -> str:
     """An instant in UTC, with 3 or 6 decimals where it has them. OverflowError beyond the year 9999."""
     seconds, rest = divmod(at, SECOND)
-    text = (EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
     if rest == 0:
-        return f"{text}Z"
-    return f"{text}.{rest:06}Z" if rest % 1_000 else f"{text}.{rest // 1_000:03}Z"
+        return f"{_to_the_second(seconds)}Z"
+    decimals = f"{rest:06}" if rest % 1_000 else f"{rest // 1_000:03}"
+    return f"{_to_the_second(seconds)}.{decimals}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _to_the_second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 class _Out(Struct, gc=False):

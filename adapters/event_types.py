@@ -57,8 +57,8 @@ def _as_they_stand(event: Any) -> tuple[object, ...]:
 
 
 def _account(event: Any) -> tuple[object, ...]:
-    *fields, attributes = astuple(event.data)
-    return (*fields, attributes or {})
+    fields = astuple(event.data)
+    return fields if fields[-1] is not None else (*fields[:-1], {})
 
 
 def _invoice(event: Any) -> tuple[object, ...]:

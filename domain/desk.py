@@ -443,8 +443,8 @@ class Desk:
         served = self.served.get(profile_id)
         if isinstance(fact, (SegmentChanged, AccountClosed)):
             to = fact.service_segment if isinstance(fact, SegmentChanged) else None
-            if served is not None and served.manager is not None and to is not None:
-                self.roster.expect(fact.at, to, served.manager)
+            if to is not None and standing is not None and standing.manager is not None:
+                self.roster.expect(fact.at, to, standing.manager)
             self._let_go(profile_id)
             return
         if served is None:

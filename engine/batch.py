@@ -66,9 +66,9 @@ class Scribe:
             transaction.journal.append(JournalEntry(errand.profile_id, number, fact))
         for arrival in errand.newly_held or ():
             at = arrival.message.at
-            transaction.held.append(HeldEvent(errand.profile_id, at, at, _envelope_of(arrival).body))
+            transaction.held.append(HeldEvent(errand.profile_id, arrival.number, at, _envelope_of(arrival).body))
         for arrival in errand.released or ():
-            transaction.released.append((errand.profile_id, arrival.message.at))
+            transaction.released.append((errand.profile_id, arrival.number))
         if errand.state is not None:
             transaction.profiles.append(
                 ProfileRow(

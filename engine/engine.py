@@ -104,7 +104,7 @@ class Engine:
 
     def next_at(self) -> int:
         """When the next timer comes, as far as is known: the next look is no later than the end of the horizon."""
-        return min(self.timers.next_at(), self._horizon)
+        return min(self.timers.next_at(), self._desks.next_at(), self._horizon if self.settings.keeps else NEVER)
 
     @property
     def is_busy(self) -> bool:
@@ -246,7 +246,7 @@ class Engine:
                 if found.state is not None:
                     errand.profile = thaw(errand.profile_id, found.state)
                     errand.profile.version = found.version
-                held = [self._door.arrived_before(each.body, each.accepted_at) for each in found.held]
+                held = [self._door.arrived_before(each) for each in found.held]
                 errand.held = [arrival for arrival in held if arrival is not None]
                 if found.is_quarantined:
                     self._quarantined.add(errand.profile_id)

@@ -7,7 +7,7 @@ from typing import Final
 from actors.errand import Arrival
 from domain.decision import Refusal
 from engine.envelope import Envelope, Unreadable
-from engine.ports import Delivery, Store
+from engine.ports import Delivery, HeldEvent, Store
 from engine.tally import Tally
 
 Decode = Callable[[bytes], list[Envelope | Unreadable]]
@@ -75,11 +75,11 @@ class Door:
                 waiting.append(arrival)
         return intake
 
-    def arrived_before(self, body: bytes, accepted_at: int) -> Arrival | None:
+    def arrived_before(self, held: HeldEvent) -> Arrival | None:
         """An event that was taken in earlier and stored, as it was then; None where it can no longer be read."""
-        for event in self._decode(body):
+        for event in self._decode(held.body):
             if isinstance(event, Envelope) and event.fault is None:
-                return Arrival(event.message(accepted_at), event)
+                return Arrival(event.message(held.accepted_at), event, held.number)
         return None
 
     def committed(self, inbox: Iterable[tuple[str, str, int]]) -> None:

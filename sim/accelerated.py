@@ -104,6 +104,7 @@ class Pace:
         self.at = start
         self.durable_seconds: Final[deque[float]] = deque(maxlen=20_000)
         """How long it took, on the wall's clock, until what a step published was stored."""
+        self._began: Final = time.monotonic()
         self._clock: Final = clock
         self._broker: Final = broker
         self._sent: Final = sent
@@ -117,6 +118,11 @@ class Pace:
         if answers_at is None or answers_at >= stride:
             return stride
         return max(self.at + STEP_US, -(-answers_at // STEP_US) * STEP_US)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has gone on, on the wall's clock."""
+        return time.monotonic() - self._began
 
     def seconds_until_next(self) -> float:
         """How long until then on the wall's clock; below zero: so far behind is the world."""

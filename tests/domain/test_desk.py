@@ -88,7 +88,8 @@ class Nw:
             self.learn(profile_id, fact, bringing or Standing())
 
     def leaves(self, profile_id: str) -> None:
-        self.learn(profile_id, SegmentChanged(self.now, "all", "south", "all", "nw", "plan", "south", True), Standing())
+        fact = SegmentChanged(self.now, "all", "south", "all", "nw", "plan", "south", True)
+        self.learn(profile_id, fact, Standing(self.serves[profile_id]))
 
     def opens(self, *tasks: str, profile: str = "P", why: str = "measure", measure: str = "visit") -> None:
         for task in tasks:

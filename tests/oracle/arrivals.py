@@ -19,7 +19,7 @@ from .runs import (
     reverse,
     review,
 )
-from .timers import balance_moved, waiting_instant
+from .timers import balance_moved, repeat_if_allowed, waiting_instant
 
 
 def take_effect(p: Profile, event: Event, now: Instant) -> None:
@@ -80,13 +80,15 @@ def take_effect(p: Profile, event: Event, now: Instant) -> None:
             p.assigned_plan = data["plan"]
             change_plan(p, now)
         case "dms.plan.amended.v1":
-            amend(p, data["changes"], now)
+            amend(p, data["changes"], data["actor"], now)
         case "dms.manager.assigned.v1":
             p.manager = data["manager"]
             p.publish("dms.manager.changed.v1", now, manager=p.manager, group=p.group, how="hand")
         case "dms.group.assigned.v1":
-            p.group = data["group"]
-            p.publish("dms.manager.changed.v1", now, manager=p.manager, group=p.group, how="hand")
+            by_hand = data["group"] is not None
+            p.group = data["group"] if by_hand else p.group_by_rule
+            how = "hand" if by_hand else "rule"
+            p.publish("dms.manager.changed.v1", now, manager=p.manager, group=p.group, how=how)
     if not p.closed:
         review(p, now)
 
@@ -206,6 +208,7 @@ def close_claim(p: Profile, claim: Claim, outcome: str) -> None:
 def complete(p: Profile, command_id: str) -> None:
     command = p.commands[command_id]
     command.confirmed = True
+    command.is_to_be_repeated = False
     command.reported_failed = False
 
 
@@ -215,8 +218,9 @@ def fail(p: Profile, command_id: str, now: Instant) -> None:
     if command.confirmed:
         return
     command.reported_failed = True
-    if not command.given_up:
+    if not command.given_up and not command.is_to_be_repeated:
         not_done(p, command, now)
+        repeat_if_allowed(p, command, now)
 
 
 def lift_restriction(p: Profile, measure: str, now: Instant) -> None:
@@ -234,8 +238,7 @@ def order_measure(p: Profile, name: str, now: Instant) -> None:
     assert measure is not None
     waiting = Waiting(measure, p.run, "ordered")
     if measure.approval is not None:
-        if not any(w.for_approval and w.measure is measure and w.run is p.run for w in p.waiting):
-            ask_approval(p, waiting, now)
+        ask_approval(p, waiting, now)
     else:
         fire_or_wait(p, waiting, now)
 
@@ -268,7 +271,7 @@ def reject_measure(p: Profile, command_id: str, actor: str, now: Instant) -> Non
         run.skipped.add(waiting.measure.name)
 
 
-def amend(p: Profile, changes: list[dict[str, Any]], now: Instant) -> None:
+def amend(p: Profile, changes: list[dict[str, Any]], actor: str, now: Instant) -> None:
     """Skips measures of this debtor's run, or moves their day."""
     run = p.run
     assert run is not None
@@ -276,8 +279,8 @@ def amend(p: Profile, changes: list[dict[str, Any]], now: Instant) -> None:
         name = change["measure"]
         if change.get("day") is not None:
             run.amended_days[name] = change["day"]
-        if change.get("skip") and name not in run.fired:
+        if change.get("skip"):
             run.skipped.add(name)
             for waiting in list(p.waiting):
-                if waiting.run is run and waiting.reason == "plan" and waiting.measure.name == name:
-                    drop(p, waiting, "skipped", now)
+                if waiting.run is run and waiting.measure is run.plan.find(name):
+                    drop(p, waiting, "skipped", now, actor)

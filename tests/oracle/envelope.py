@@ -11,8 +11,6 @@ from typing import Any
 
 from .instants import Instant, parse_date, parse_instant
 
-REMEMBERED_SECONDS = 90 * 86400  # how long the ids of events are remembered
-
 Check = Callable[[Any], bool]
 Fields = dict[str, Check]
 
@@ -182,13 +180,8 @@ def read_events(lines: Iterable[str]) -> list[Event]:
 
 
 def without_duplicates(events: list[Event]) -> list[Event]:
-    """A second event with the same id and source has no effect, as long as the first is remembered."""
-    accepted: dict[tuple[str, str], Instant] = {}
-    kept: list[Event] = []
+    """A second event with the same id and source has no effect; within a replay nothing is forgotten."""
+    first: dict[tuple[str, str], Event] = {}
     for event in events:
-        first = accepted.get((event.id, event.source))
-        if first is not None and event.time - first <= REMEMBERED_SECONDS:
-            continue
-        accepted[event.id, event.source] = event.time
-        kept.append(event)
-    return kept
+        first.setdefault((event.id, event.source), event)
+    return list(first.values())

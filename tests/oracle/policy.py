@@ -88,6 +88,7 @@ class Segment:
 class ServiceSegment:
     name: str
     when: Expression | None
+    group: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +241,8 @@ def _policy(raw: Mapping[str, Any], roles: dict[str, str] | None) -> Policy:
         attributes={name: _attribute(declared) for name, declared in raw.get("attributes", {}).items()},
         segments=tuple(Segment(s["name"], _expression(s.get("when")), s["plan"]) for s in raw["segment"]),
         service_segments=tuple(
-            ServiceSegment(s["name"], _expression(s.get("when"))) for s in raw.get("service_segment", [])
+            ServiceSegment(s["name"], _expression(s.get("when")), s.get("group"))
+            for s in raw.get("service_segment", [])
         ),
         preventions=tuple(_prevention(rule) for rule in raw.get("prevention", [])),
         plans={name: _plan(name, plan) for name, plan in raw.get("plans", {}).items()},

@@ -61,6 +61,7 @@ class Run:
     amended_days: dict[str, int] = field(default_factory=dict)
     restrictions: list["Restriction"] = field(default_factory=list)
     outcome: str | None = None
+    is_cleared: bool = False  # overdue has been at most max_overdue, at its end or since
     successor: "Run | None" = None
 
     def day_of(self, measure: Measure) -> int:
@@ -73,7 +74,7 @@ class Run:
 @dataclass(eq=False)
 class Command:
     command_id: str
-    measure: str
+    measure: Measure | None  # none for reversals
     data: dict[str, Any]
     run: Run | None
     confirm_within: Fraction | None
@@ -82,6 +83,7 @@ class Command:
     confirmed: bool = False
     reported_failed: bool = False  # of the last attempt
     given_up: bool = False
+    is_to_be_repeated: bool = False  # a contact that waits for the contact hours to be sent again
     restriction: "Restriction | None" = None
     restore_due: Instant | None = None  # of a reversal: confirmed by then, or reported
 
@@ -235,6 +237,11 @@ class Profile:
             return self.policy.plans[self.assigned_plan]
         segment = next(segment for segment in self.policy.segments if segment.name == self.segment)
         return self.policy.plans[segment.plan]
+
+    @property
+    def group_by_rule(self) -> str | None:
+        """The group of managers of its service segment."""
+        return next((s.group for s in self.policy.service_segments if s.name == self.service_segment), None)
 
     def names_for_segments(self) -> dict[str, Any]:
         return {

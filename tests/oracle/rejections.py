@@ -67,6 +67,8 @@ def reason_for_rejection(p: Profile, event: Event) -> str | None:
             reasons.add("not_changeable")
     if event.type in NEED_A_RUN and p.run is None and not _lifts_a_loose_restriction(p, event):
         reasons.add("no_run")
+    if _comes_too_late(p, event):
+        reasons.add("not_changeable")
     if not _is_allowed(p, event):
         reasons.add("not_allowed")
     return next((reason for reason in ORDER if reason in reasons), None)
@@ -139,6 +141,21 @@ def _lifts_a_loose_restriction(p: Profile, event: Event) -> bool:
     return event.type == "dms.restriction.lifted.v1" and any(
         restriction.measure.name == event.data["measure"] for restriction in p.open_restrictions()
     )
+
+
+def _comes_too_late(p: Profile, event: Event) -> bool:
+    """What was decided otherwise, or waits for another decision already, is not changed by this event."""
+    data = event.data
+    match event.type:
+        case "dms.measure.ordered.v1":
+            measure = p.policy.find_measure(data["measure"], p.plan if p.run is None else p.run.plan)
+            return any(waiting.for_approval and waiting.measure is measure for waiting in p.waiting)
+        case "dms.plan.amended.v1":
+            return p.run is not None and any(change["measure"] in p.run.fired for change in data["changes"])
+        case "dms.task.done.v1":
+            task = p.tasks.get(data["task_id"])
+            return task is not None and task.why == "approval"
+    return False
 
 
 def _is_allowed(p: Profile, event: Event) -> bool:

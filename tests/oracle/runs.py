@@ -12,6 +12,8 @@ def review(p: Profile, now: Instant) -> None:
         p.no_new_run = False
         if p.run is not None:
             cure(p, now)
+        for run in p.runs:
+            run.is_cleared = True
     elif p.run is None and not p.no_new_run and overdue >= p.policy.min_overdue:
         open_run(p, p.plan, now)
 
@@ -136,9 +138,9 @@ def drop(p: Profile, waiting: Waiting, how: str, now: Instant, actor: str | None
 def close_approval(p: Profile, waiting: Waiting, how: str, now: Instant, actor: str | None) -> None:
     waiting.for_approval = False
     assert waiting.command_id is not None
-    task = p.tasks.get(task_id(waiting.command_id, "approval"))
-    if task is not None:
-        close_task(p, task, how, now, actor)
+    for task in list(p.tasks.values()):
+        if task.command_id == waiting.command_id and task.why == "approval":
+            close_task(p, task, how, now, actor)
 
 
 # Commands.
@@ -173,7 +175,6 @@ def reverse(p: Profile, restriction: Restriction, run: Run | None, reason: str, 
     """Give a service back."""
     measure = restriction.measure
     assert measure.reverse is not None
-    plan = measure.plan if run is None else run.plan.name
     restriction.lifted = True
     command = _send(
         p,
@@ -189,8 +190,8 @@ def reverse(p: Profile, restriction: Restriction, run: Run | None, reason: str, 
             "channel": None,
             "template": None,
             "params": {},
-            "plan": plan,
-            "plan_version": p.policy.version,
+            "plan": None if run is None else run.plan.name,
+            "plan_version": None if run is None else p.policy.version,
             "step": None,
         },
     )
@@ -210,7 +211,7 @@ def _send(
 ) -> Command:
     command = Command(
         command_id=command_id,
-        measure=str(data["measure"]),
+        measure=measure,
         data={
             **data,
             "command_id": command_id,
@@ -253,25 +254,36 @@ def not_done(p: Profile, command: Command, now: Instant) -> None:
     if has_lost_its_reason(p, command):
         command.given_up = True
     elif command.retries_left > 0:
-        command.retries_left -= 1
-        command.last_sent = now
-        command.reported_failed = False
-        p.publish("dms.measure.requested.v1", now, **command.data)
+        command.is_to_be_repeated = True
     else:
         command.given_up = True
-        open_task(p, command.measure, command.command_id, "failed", command.run, now)
+        # No run closes what is left to do when a service could not be given back, or when the run is over.
+        run = None if command.measure is None else latest(command.run)
+        open_run_ = run if run is p.run else None
+        open_task(p, command.data["measure"], command.command_id, "failed", open_run_, now)
+
+
+def send_again(p: Profile, command: Command, now: Instant) -> None:
+    command.is_to_be_repeated = False
+    command.retries_left -= 1
+    command.last_sent = now
+    command.reported_failed = False
+    p.publish("dms.measure.requested.v1", now, **command.data)
 
 
 def has_lost_its_reason(p: Profile, command: Command) -> bool:
     """A command of a run that was cured since, or a restriction that was lifted since, is not sent again."""
     if command.restriction is not None and command.restriction.lifted:
         return True
-    if command.data["kind"] == "restore":
-        return False
-    run = command.run
+    run = latest(command.run)
+    return command.measure is not None and run is not None and (run.is_cleared or run.outcome == "closed")
+
+
+def latest(run: Run | None) -> Run | None:
+    """The run that goes on with what this one had begun."""
     while run is not None and run.successor is not None:
         run = run.successor
-    return run is not None and run.outcome in ("cured", "closed")
+    return run
 
 
 def new_command_id(p: Profile, run: Run | None, name: str) -> str:
@@ -293,13 +305,13 @@ def run_id(p: Profile, run: Run) -> str:
 # Tasks.
 
 
-def task_id(command_id: str, why: str) -> str:
-    """A task carries the id of its command, whatever it was opened for."""
-    return command_id
+def task_id(p: Profile, command_id: str, why: str) -> str:
+    """A task carries the id of its command, whatever it was opened for; while one of that id is open, with the why."""
+    return f"{command_id}/{why}" if command_id in p.tasks else command_id
 
 
 def open_task(p: Profile, measure: str, command_id: str, why: str, run: Run | None, now: Instant) -> None:
-    task = Task(task_id(command_id, why), measure, command_id, why, run)
+    task = Task(task_id(p, command_id, why), measure, command_id, why, run)
     p.tasks[task.task_id] = task
     p.publish("dms.task.opened.v1", now, task_id=task.task_id, measure=measure, command_id=command_id, why=why)
 
@@ -313,8 +325,8 @@ def close_task(p: Profile, task: Task, how: str, now: Instant, actor: str | None
         measure=task.measure,
         command_id=task.command_id,
         why=task.why,
-        how=how,
         actor=actor,
+        outcome=how,
     )
 
 

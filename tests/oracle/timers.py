@@ -7,11 +7,11 @@ whole profile each time.
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from .instants import Instant, Minutes
+from .instants import Instant, Minutes, format_instant
 from .ledger import Item
 from .policy import Measure, Prevention
-from .profile import Profile, Schedule, Waiting
-from .runs import decide, fire, next_measure, not_done, review, run_id, send
+from .profile import Command, Profile, Schedule, Waiting
+from .runs import decide, fire, has_lost_its_reason, next_measure, not_done, review, send, send_again
 
 # Caps forget after 30 days and no holidays last as long: what finds no day in this time (a cap of 0) finds none later.
 HORIZON_DAYS = 60
@@ -47,7 +47,9 @@ def _instants(p: Profile, now: Instant) -> Iterator[Instant]:
     if p.schedule is not None:
         yield from schedule_deadlines(p, p.schedule)
     for command in p.commands.values():
-        if not command.confirmed and not command.given_up and command.confirm_within is not None:
+        if command.is_to_be_repeated:
+            yield from _if_any(repeat_instant(p, command, now))
+        elif not command.confirmed and not command.given_up and command.confirm_within is not None:
             yield command.last_sent + command.confirm_within
         if not command.confirmed and command.restore_due is not None:
             yield command.restore_due
@@ -103,10 +105,27 @@ def break_schedule(p: Profile, now: Instant) -> None:
 def look_for_confirmations(p: Profile, now: Instant) -> None:
     """A command not confirmed within `confirm_within` is sent again, then fails."""
     for command in list(p.commands.values()):
-        if command.confirmed or command.given_up or command.confirm_within is None:
+        if command.confirmed or command.given_up:
             continue
-        if command.last_sent + command.confirm_within == now:
-            not_done(p, command, now)
+        if not command.is_to_be_repeated and command.confirm_within is not None:
+            if command.last_sent + command.confirm_within == now:
+                not_done(p, command, now)
+        repeat_if_allowed(p, command, now)
+
+
+def repeat_instant(p: Profile, command: Command, now: Instant) -> Instant | None:
+    """When a command that is to be sent again goes: a contact within the contact hours, all others at once."""
+    assert command.measure is not None
+    return earliest(p, command.measure, now, at=None, caps=False)
+
+
+def repeat_if_allowed(p: Profile, command: Command, now: Instant) -> None:
+    if command.is_to_be_repeated:
+        if has_lost_its_reason(p, command):
+            command.is_to_be_repeated = False
+            command.given_up = True
+        elif repeat_instant(p, command, now) == now:
+            send_again(p, command, now)
 
 
 def report_restores(p: Profile, now: Instant) -> None:
@@ -117,8 +136,10 @@ def report_restores(p: Profile, now: Instant) -> None:
                 "dms.service.restore_overdue.v1",
                 now,
                 command_id=command.command_id,
-                measure=command.measure,
-                run_id=None if command.run is None else run_id(p, command.run),
+                measure=command.data["measure"],
+                target=command.data["target"],
+                run_id=command.data["run_id"],
+                requested_at=format_instant(command.last_sent),
             )
             command.restore_due = None
 
@@ -158,7 +179,7 @@ def send_prevention(p: Profile, now: Instant) -> None:
     for rule, item in list(p.prevention_waiting):
         if earliest(p, rule.measure, now, at=None, caps=False) == now:
             p.prevention_waiting.remove((rule, item))
-            if still_true(p, rule, item):
+            if still_true(p, rule, item, now):
                 send(p, rule.measure, None, "prevention", now)
     for rule, item in rules_and_items(p):
         if due_soon_at(p, rule, item) == now and item.arrived < now and (rule, item) not in p.prevention_done:
@@ -173,9 +194,9 @@ def send_or_wait(p: Profile, rule: Prevention, item: Item | None, now: Instant) 
         p.prevention_waiting.append((rule, item))
 
 
-def still_true(p: Profile, rule: Prevention, item: Item | None) -> bool:
+def still_true(p: Profile, rule: Prevention, item: Item | None, now: Instant) -> bool:
     if item is not None:
-        return item in p.items and item.is_open
+        return item in p.items and item.is_open and item.due >= p.policy.zone.date_of(now)
     assert rule.balance_below is not None
     return p.balance is not None and p.balance < rule.balance_below
 

@@ -1,0 +1,168 @@
+"""The tables of a store, shared by SQLite and PostgreSQL.
+
+`migrations` makes them and changes them; what is here is how they are now. The tables of profiles carry ``shard``,
+crc32 of the profile's id modulo the number of shards: PostgreSQL partitions by it. It stands last in their keys,
+because a profile is looked for by its id.
+
+What moves with every event has no index but its key, and timers are a table of their own, narrow: setting one
+rewrites 60 bytes and not a profile's state.
+"""
+
+from typing import Final
+from zlib import crc32
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SHARDS: Final = 64
+"""The number of shards of a store that does not say otherwise; it cannot change afterwards."""
+
+VERSION: Final = "0001"
+"""The newest migration: the schema that this file describes."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def shard_of(profile_id: str, shards: int) -> int:
+    """The shard of a profile: the same number in queues, partitions and fences."""
+    return crc32(profile_id.encode()) % shards
+
+
+inbox: Final = Table(
+    "inbox",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("source", "id"),
+    Index(None, "accepted_at"),
+    sqlite_with_rowid=False,
+)
+"""Events that were taken in, until they are forgotten."""
+
+profiles: Final = Table(
+    "profiles",
+    metadata,
+    Column("profile_id", Text, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("policy_segment", Text),
+    Column("service_segment", Text),
+    Column("is_closed", Boolean, nullable=False),
+    PrimaryKeyConstraint("profile_id", "shard"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="LIST (shard)",
+)
+"""The newest state of each profile, its items and payments within it."""
+
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("profile_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("profile_id", "number", "shard"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="LIST (shard)",
+)
+"""Every fact of every profile; only ever appended to."""
+
+timers: Final = Table(
+    "timers",
+    metadata,
+    Column("profile_id", Text, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("wake_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("profile_id", "shard"),
+    Index(None, "wake_at"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="LIST (shard)",
+)
+"""When to look at which profile again."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    # SQLite has no counter for a part of a key: there the store counts.
+    Column("number", BigInteger, Identity(), nullable=False),
+    Column("profile_id", Text, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("routing_key", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("breaker", Text),
+    PrimaryKeyConstraint("number", "shard"),
+    UniqueConstraint("event_id", "shard"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="LIST (shard)",
+)
+"""Events that have not left: ``state`` is pending, held (behind a breaker) or withdrawn. Sent ones are deleted."""
+
+held: Final = Table(
+    "held",
+    metadata,
+    Column("profile_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("profile_id", "number", "shard"),
+    postgresql_partition_by="LIST (shard)",
+)
+"""Events that wait for their account."""
+
+quarantine: Final = Table(
+    "quarantine",
+    metadata,
+    Column("profile_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("profile_id", "number", "shard"),
+    postgresql_partition_by="LIST (shard)",
+)
+"""Events that could not be worked, and those that wait behind them."""
+
+desks: Final = Table(
+    "desks",
+    metadata,
+    Column("service_segment", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("service_segment"),
+)
+"""The state of manager supervisors."""
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name"),
+)
+"""Numbers of the store as a whole: ``shards``, and ``last_instant``, the latest instant it has seen."""
