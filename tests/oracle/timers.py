@@ -107,9 +107,9 @@ def look_for_confirmations(p: Profile, now: Instant) -> None:
     for command in list(p.commands.values()):
         if command.confirmed or command.given_up:
             continue
-        if not command.is_to_be_repeated and command.confirm_within is not None:
-            if command.last_sent + command.confirm_within == now:
-                not_done(p, command, now)
+        within = None if command.is_to_be_repeated else command.confirm_within
+        if within is not None and command.last_sent + within == now:
+            not_done(p, command, now)
         repeat_if_allowed(p, command, now)
 
 

@@ -1,0 +1,193 @@
+"""What goes wrong inside: failing profiles, a policy that changes under way, an engine that was away."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import adapters
+from adapters.cloud_events import parse_instant
+from adapters.policy_files import load_policy
+from domain.calendar import DAY, HOUR
+from domain.policy import Policy, Segment
+from engine.engine import EngineSettings
+from engine.ports import OutgoingEvent
+from sim.store import MemoryStore
+from tests.engine.world import World
+
+TELECOM = Path(adapters.__file__).parent / "policies" / "telecom"
+START = parse_instant("2026-02-02T09:00:00Z")
+
+
+class Poison:
+    """A rule that fails in a way nobody foresaw, for one region."""
+
+    source = "poison"
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def holds(self, facts: Mapping[str, object]) -> bool:
+        attributes = facts["attributes"]
+        assert isinstance(attributes, dict)
+        if attributes.get("region") == "POISON":
+            self.tries += 1
+            raise RuntimeError("nobody foresaw this")
+        return False
+
+
+def poisoned() -> tuple[Policy, Poison]:
+    """The telecom policy with a segment rule in front that fails."""
+    policy = load_policy(TELECOM)
+    poison = Poison()
+    first = Segment(name="poison", plan=policy.segments[-1].plan, when=poison)
+    return replace(policy, segments=(first, *policy.segments)), poison
+
+
+def event(number: int, subject: str, kind: str, at: int, **data: object) -> bytes:
+    from adapters.cloud_events import rfc3339
+
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"e-{number}",
+            "source": "billing",
+            "type": f"dms.{kind}.v1",
+            "subject": subject,
+            "time": rfc3339(at),
+            "data": data,
+        }
+    ).encode()
+
+
+def account(number: int, subject: str, at: int, region: str = "SPB") -> bytes:
+    return event(
+        number,
+        subject,
+        "account.updated",
+        at,
+        projection="account",
+        party="person",
+        currency="RUB",
+        attributes={"region": region},
+    )
+
+
+def invoice(number: int, subject: str, at: int, due_on: str = "2026-02-01") -> bytes:
+    return event(
+        number,
+        subject,
+        "invoice.issued",
+        at,
+        invoice_id=f"I-{number}",
+        amount=100_000,
+        issued_on="2026-01-01",
+        due_on=due_on,
+    )
+
+
+def commands(events: list[OutgoingEvent], subject: str) -> list[str]:
+    return [e.routing_key.rsplit(".", 1)[1] for e in events if e.profile_id == subject and "measure." in e.routing_key]
+
+
+def offer(world: World, *bodies: bytes) -> None:
+    for body in bodies:
+        world.broker.offer(body)
+
+
+def test_poison_is_quarantined_after_five_tries_and_what_comes_later_waits_behind_it_in_order() -> None:
+    policy, poison = poisoned()
+    world = World(policy)
+    offer(
+        world,
+        account(1, "GOOD", START),
+        account(2, "BAD", START),
+        invoice(3, "BAD", START),
+        account(4, "BAD", START + 1_000_000, region="POISON"),
+        invoice(5, "BAD", START + 2_000_000),
+        invoice(6, "GOOD", START + 2_000_000),
+    )
+    world.turn(START + HOUR)
+    offer(world, invoice(7, "BAD", START + 3_000_000))
+    world.turn(START + 12 * HOUR)
+    waiting = [each for _, each in sorted(world.store._quarantined["BAD"].items())]
+    assert poison.tries == 5
+    assert [json.loads(each.body)["id"] for each in waiting] == ["e-4", "e-5", "e-7"]
+    assert "nobody foresaw this" in waiting[0].reason
+    # What came before the poison took effect, and everybody else goes on.
+    assert world.store.reader().state("BAD") is not None
+    assert commands(world.published, "GOOD") == ["notice-of-block"]
+
+
+def test_a_quarantine_outlives_the_engine() -> None:
+    policy, _ = poisoned()
+    world = World(policy)
+    offer(world, account(1, "BAD", START, region="POISON"))
+    world.turn(START + HOUR)
+    world.kill()
+    offer(world, invoice(2, "BAD", START + HOUR))
+    world.turn(START + 2 * HOUR)
+    assert len(world.store._quarantined["BAD"]) == 2
+
+
+def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:
+    """Whoever is touched adopts it at once, the others follow in slices, each exactly once."""
+    policy = load_policy(TELECOM)
+    settings = EngineSettings(confirms=True, pipelined=False, late_us=10**15, carry_max=3)
+    world = World(policy, MemoryStore(), settings)
+    offer(world, *[account(n, f"ACC-{n}", START) for n in range(10)])
+    world.turn(START + HOUR)
+    before = len(world.published)
+    renamed = tuple(
+        replace(each, name="everybody") if each.when is None else each for each in policy.segments
+    )
+    world.policies.policy = replace(policy, version=policy.version + 1, segments=renamed)
+    turns = 0
+    while world.engine.is_due(world.clock.now()) and turns < 20:
+        world.turn(START + HOUR)
+        turns += 1
+    moved = [json.loads(e.body) for e in world.published[before:] if e.routing_key == "dms.segment.changed.v1"]
+    assert turns >= 3
+    assert sorted(each["subject"] for each in moved) == sorted(f"ACC-{n}" for n in range(10))
+    assert {each["data"]["policy_segment"] for each in moved} == {"everybody"}
+
+
+def test_after_an_absence_waiting_messages_come_first_and_then_one_measure_fires_under_the_rules_of_now() -> None:
+    """The payment that waited stops the block that became due meanwhile; the other debtor gets one measure, today."""
+    world = World(load_policy(TELECOM))
+    offer(world, *[account(n, f"ACC-{n}", START) for n in (1, 2)])
+    offer(world, *[invoice(n + 10, f"ACC-{n}", START, due_on="2026-02-10") for n in (1, 2)])
+    world.turn(START + HOUR)
+    back = START + 30 * DAY  # 2026-03-04 09:00 UTC, noon in Moscow
+    world.clock.reach(back)
+    world.engine = world.start()
+    world.engine._started_at = back
+    before = len(world.published)
+    offer(world, event(20, "ACC-1", "payment.received", back, payment_id="P-1", amount=100_000))
+    world.engine.turn(world.broker.receive(10, 0), back + 1, backlog=True)
+    world.turn(back + 1)
+    later = world.published[before:]
+    assert [e for e in commands(later, "ACC-1") if e != "due-soon"] == []
+    assert commands(later, "ACC-2") == ["notice-of-block"]
+    assert {e.at for e in later if e.profile_id == "ACC-2"} == {back}
+
+
+def test_events_for_an_unknown_account_outlive_the_engine_and_take_effect_when_it_comes() -> None:
+    world = World(load_policy(TELECOM))
+    offer(world, invoice(1, "ACC-1", START))
+    world.turn(START)
+    world.kill()
+    offer(world, account(2, "ACC-1", START + HOUR // 12))
+    world.turn(START + 12 * HOUR)
+    assert commands(world.published, "ACC-1") == ["notice-of-block"]
+
+
+def test_events_for_an_account_that_never_comes_are_rejected_when_their_time_is_over() -> None:
+    world = World(load_policy(TELECOM))
+    offer(world, invoice(1, "ACC-1", START))
+    world.turn(START)
+    world.kill()
+    world.turn(START + HOUR)
+    (rejected,) = [json.loads(e.body) for e in world.published]
+    assert (rejected["data"]["reason"], rejected["time"]) == ("unknown_subject", "2026-02-02T09:10:00Z")
+    assert world.store.waiting_for_account() == []
