@@ -80,7 +80,9 @@ def _about(view: "ProfileView", policy: "Policy") -> Iterator[Section]:
             listed.append([f"and {view.items_count - len(view.items)} more", "", "", ""])
         yield Section("Unpaid", ("invoice", "due", "left", "disputed"), listed)
     if view.restrictions:
-        restricted = [[each.measure, each.target, each.state, each.command_id] for each in view.restrictions]
+        restricted = [
+            [each.measure, each.target, each.state, ", ".join(each.command_ids)] for each in view.restrictions
+        ]
         yield Section("Taken away", ("measure", "target", "state", "command"), restricted)
     if view.tasks:
         tasks = [[each.task_id, each.measure, each.why, each.opened_at] for each in view.tasks]

@@ -31,7 +31,6 @@ Money = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
 CURRENCY: Final = r"^[A-Z]{3}\Z"
 Currency = Annotated[str, Meta(pattern=CURRENCY)]
 # 64 bits: what rules calculate with and what a frozen profile can hold.
-Attribute = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 
 Read = Callable[[Any], tuple[object, ...]]
 """From the decoded event to the fields of its message after ``at``."""
@@ -138,7 +137,7 @@ INCOMING: Final = (
         currency=optional(Currency),
         ledger=optional(Literal["invoices", "balance"]),
         customer_id=optional(str),
-        attributes=optional(dict[str, Attribute]),
+        attributes=optional(dict[str, Any]),
     ),
     Incoming("account.closed", m.AccountClosed, reason=str),
     Incoming(

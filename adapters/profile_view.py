@@ -12,7 +12,7 @@ from domain.forecast import forecast, local, standing_in_words
 from domain.ledger import Ledger
 from domain.messages import AttributeValue
 from domain.policy import Policy
-from domain.profile import Profile, Run
+from domain.profile import Profile, Restriction, Run
 from domain.snapshot import thaw
 from domain.timing import standing
 from engine.ports import State
@@ -32,11 +32,11 @@ class ItemView(Struct, frozen=True):
 
 
 class RestrictionView(Struct, frozen=True):
-    """A service taken away; ``state`` is ``in force``, ``lifted`` or ``failed``."""
+    """A service taken away by these commands; ``state`` is ``in force``, ``lifted`` or ``failed``."""
 
     measure: str
     target: str
-    command_id: str
+    command_ids: list[str]
     state: str
 
 
@@ -151,15 +151,17 @@ def _run(run: Run) -> RunView:
 
 def _restrictions(profile: Profile) -> list[RestrictionView]:
     """Those of the open run, and those that an earlier one has left in force."""
-    in_run = profile.run.restrictions if profile.run is not None else None
+    found: list[Restriction] = [*(profile.loose or ())]
+    if profile.run is not None:
+        found.extend(profile.run.restrictions or ())
     return [
         RestrictionView(
             each.measure,
             each.target,
-            each.command_id,
-            "failed" if each.failed else "lifted" if each.lifted else "in force",
+            list(each.command_ids),
+            "in force" if each.is_in_force else "lifted" if each.lifted else "failed",
         )
-        for each in (*(profile.loose or ()), *(in_run or ()))
+        for each in found
     ]
 
 

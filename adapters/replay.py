@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from operator import attrgetter
 from typing import Final
 
 from adapters.cloud_events import decode, encode, encode_rejection, rfc3339
@@ -47,8 +47,9 @@ class Replay:
         self._decoded: Final[deque[list[Envelope | Unreadable]]] = deque()
         self._clock: Final = VirtualClock()
         self._progress: Final = progress
+        self._store: Final = ReplayStore()
         self.engine: Final = Engine(
-            ReplayStore(),
+            self._store,
             MemoryBroker(_nowhere),
             self._clock,
             FixedPolicy(policy),
@@ -70,16 +71,16 @@ class Replay:
         waiting: list[OutgoingEvent] = []
         try:
             for deliveries in self._chunks(lines, NEVER if until is None else until):
-                transaction = self.engine.turn(deliveries, self._last_at)
-                waiting.extend(transaction.outbox)
+                self.engine.turn(deliveries, self._last_at)
+                waiting.extend(self._store.take_outbox())
                 waiting.sort(key=_place)
                 # What belongs to the last instant may still get company from the next chunk.
                 ready = _count_before(waiting, self._last_at)
                 yield from waiting[:ready]
                 del waiting[:ready]
             end = self._last_at if until is None else until
-            transaction = self.engine.turn([], end + 1)
-            waiting.extend(transaction.outbox)
+            self.engine.turn([], end + 1)
+            waiting.extend(self._store.take_outbox())
             waiting.sort(key=_place)
             yield from waiting
         finally:
@@ -121,9 +122,8 @@ class Replay:
         return self._last_at
 
 
-def _place(event: OutgoingEvent) -> tuple[int, str]:
-    # Sorting is stable: what one profile decided at one instant keeps its order.
-    return event.at, event.profile_id
+# Sorting is stable: what one profile decided at one instant keeps its order.
+_place: Final = attrgetter("at", "profile_id")
 
 
 def _count_before(events: list[OutgoingEvent], instant: int) -> int:
@@ -135,12 +135,3 @@ def _count_before(events: list[OutgoingEvent], instant: int) -> int:
 
 def _nowhere(events: object) -> None:
     """Replayed commands are written, not published."""
-
-
-def read_lines(paths: Iterable[Path]) -> Iterator[Line]:
-    """The lines of recorded files, one file after the other."""
-    from adapters.json_lines import read
-
-    for path in paths:
-        for number, body in read(path):
-            yield Line(str(path), number, body)

@@ -20,6 +20,10 @@ from domain.rules import Account, account_of, classified
 from domain.timing import standing
 
 
+_INTEGER_MAX: Final = 2**63 - 1
+"""What an attribute may hold: what a rule can compare and a store can keep."""
+
+
 def decide(profile: Profile, message: Record, policy: Policy) -> Decision:
     """What ``message`` changes, by itself. The profile is not touched; KeyError for a record that is no message."""
     return _DECIDERS[type(message)](profile, message, policy)
@@ -107,7 +111,7 @@ def _account_updated(profile: Profile, message: m.AccountUpdated, policy: Policy
     return Decision([fact, *ignored, *segments, *_served(profile, policy, segments)])
 
 
-def _fits(value: AttributeValue, declared: Attribute) -> bool:
+def _fits(value: object, declared: Attribute) -> bool:
     if declared.type == "enum":
         return isinstance(value, str) and value in declared.values
     if declared.type == "boolean":
@@ -115,9 +119,9 @@ def _fits(value: AttributeValue, declared: Attribute) -> bool:
     if isinstance(value, bool):
         return False
     if declared.type == "integer":
-        return isinstance(value, int)
+        return isinstance(value, int) and -_INTEGER_MAX <= value <= _INTEGER_MAX
     if declared.type == "number":
-        return isinstance(value, (int, float))
+        return isinstance(value, float) or (isinstance(value, int) and -_INTEGER_MAX <= value <= _INTEGER_MAX)
     if declared.type == "date":
         return isinstance(value, str) and _is_date(value)
     return isinstance(value, str)

@@ -4,6 +4,7 @@ The journal's facts, folded in their order over an empty profile, give the profi
 """
 
 from collections.abc import Callable
+from sys import intern
 from typing import Final
 
 from domain import events as e
@@ -23,14 +24,15 @@ def evolve(profile: Profile, event: Record) -> Profile:
 
 
 def _account_updated(profile: Profile, event: m.AccountUpdated) -> None:
+    # A million profiles share a handful of these words: interned, they are one object each.
     if event.projection is not None:
-        profile.projection = event.projection
+        profile.projection = intern(event.projection)
     if event.party is not None:
-        profile.party = event.party
+        profile.party = intern(event.party)
     if event.currency is not None:
-        profile.currency = event.currency
+        profile.currency = intern(event.currency)
     if event.ledger is not None:
-        profile.ledger_kind = event.ledger
+        profile.ledger_kind = intern(event.ledger)
     if event.customer_id is not None:
         profile.customer_id = event.customer_id
     if event.attributes:
@@ -39,8 +41,8 @@ def _account_updated(profile: Profile, event: m.AccountUpdated) -> None:
             if value is None:
                 merged.pop(name, None)
             else:
-                merged[name] = value
-        profile.attributes = merged or None
+                merged[intern(name)] = intern(value) if isinstance(value, str) else value
+        profile.attributes = merged if merged else None
 
 
 def _account_closed(profile: Profile, event: m.AccountClosed) -> None:

@@ -270,7 +270,7 @@ class Engine:
                     self._segment_of.pop(errand.profile_id, None)
 
     def _retry(self, errand: Errand, quarantined: list[QuarantinedEvent]) -> list[Errand]:
-        """The same errand from the stored state, a few times; then without the event that fails, and what is behind it."""
+        """The same errand from the stored state, a few times; then without the event that fails and those behind it."""
         self.tally.failures += 1
         if not self.settings.quarantines:
             raise EngineFault(

@@ -48,19 +48,16 @@ class Door:
                 else:
                     self._tally.events["", "unreadable"] += 1
                     intake.unreadable.append(event)
-        seen = self._store.seen([(e.source, e.event_id) for e in envelopes if e.source and e.event_id])
+        keys = [envelope.key() for envelope in envelopes]
+        seen = self._store.seen(keys)
         in_flight = self._in_flight
-        for envelope in envelopes:
-            source, event_id = envelope.source, envelope.event_id
-            if source and event_id:
-                key = (source, event_id)
-                if key in seen or key in in_flight:
-                    self._tally.events[envelope.type or "", "duplicate"] += 1
-                    continue
-                in_flight.add(key)
+        for envelope, key in zip(envelopes, keys, strict=True):
+            if key in seen or key in in_flight:
+                self._tally.events[envelope.type or "", "duplicate"] += 1
+                continue
+            in_flight.add(key)
             at = intake.last_at = self._stamp(envelope.time)
-            if source and event_id:
-                intake.inbox.append((source, event_id, at))
+            intake.inbox.append((*key, at))
             fault = envelope.fault
             if fault is not None:
                 intake.rejected.append((envelope, fault, at))

@@ -31,7 +31,7 @@ class Timers:
             heapify(self._heap)
 
     def pop_before(self, instant: int, limit: int) -> list[str]:
-        """Profiles whose timers come before ``instant``, earliest first, at most ``limit``; their timers are cleared."""
+        """Profiles with timers before ``instant``, earliest first, at most ``limit``; their timers are cleared."""
         profiles: list[str] = []
         while self._heap and self._heap[0][0] < instant and len(profiles) < limit:
             wake_at, profile_id = heappop(self._heap)

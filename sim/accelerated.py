@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Lock
 from typing import Final, Protocol
 
@@ -16,6 +17,7 @@ STEP_US: Final = 10 * MINUTE
 STRIDE_US: Final = 30 * MINUTE
 _NOTHING: Final = b"[]"
 _LOOK_SECONDS: Final = 0.2
+_PATIENCE_SECONDS: Final = 30.0
 
 
 class AcceleratedClock:
@@ -82,14 +84,14 @@ class Outside(Protocol):
 
 
 class EngineGone(Exception):
-    """The engine does not answer any more."""
+    """The engine does not answer any more, or nobody wants to wait for it."""
 
 
 class Pace:
     """Moves the world and the engine's clock on, step by step: first what was published, then time itself.
 
-    ``sent`` is filled by the broker's sink. ``is_alive`` is asked while the engine takes its time; where it says no,
-    `step` raises `EngineGone`.
+    ``sent`` is filled by the broker's sink. ``is_alive`` is asked while the engine takes its time; where it says no, or
+    after half a minute, `step` raises `EngineGone`.
     """
 
     def __init__(
@@ -149,13 +151,14 @@ class Pace:
     def _wait(self) -> None:
         """Waits until the engine has worked and stored all that was offered, and its timers up to now."""
         worked: Future[None] = self._broker.offer(_NOTHING)
-        while True:
-            try:
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+        while not worked.done():
+            with suppress(TimeoutError):
                 worked.result(_LOOK_SECONDS)
-                return
-            except TimeoutError:
-                if not self._is_alive():
-                    raise EngineGone("the engine has stopped") from None
+            if not worked.done() and not self._is_alive():
+                raise EngineGone("the engine has stopped")
+            if not worked.done() and time.monotonic() > patient_until:
+                raise EngineGone(f"the engine has not answered for {_PATIENCE_SECONDS:.0f} seconds")
 
 
 def _place(event: OutgoingEvent) -> tuple[int, str]:

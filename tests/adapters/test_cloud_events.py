@@ -126,11 +126,6 @@ FIELDS: list[tuple[str, Data, str]] = [
     ("account.updated", {"currency": "RUB\n"}, "data.currency: expected text of three capital letters"),
     ("account.updated", {"customer_id": 5}, "data.customer_id: expected text or null, got an integer"),
     ("account.updated", {"attributes": []}, "data.attributes: expected an object or null, got an array"),
-    (
-        "account.updated",
-        {"attributes": {"a": 2**63}},
-        "data.attributes[...]: expected an integer <= 9223372036854775807",
-    ),
     ("invoice.adjusted", {"delta": -MONEY_MAX - 1}, f"data.delta: expected an integer >= -{MONEY_MAX}"),
     ("balance.changed", {"balance": MONEY_MAX + 1}, f"data.balance: expected an integer <= {MONEY_MAX}"),
     ("claim.closed", {"outcome": "lost"}, "data.outcome: unknown word 'lost'"),
@@ -197,11 +192,9 @@ class TestInvalidEvents:
         assert fault_of(sent) == ("invalid", detail)
 
     @pytest.mark.parametrize("value", [[], {}, {"a": 1}, 10**400])
-    def test_attributes_are_flat(self, value: object) -> None:
-        """Text, integer, number, boolean or null; a list or an object is none of them."""
-        reason, detail = fault_of(event("account.updated", {"attributes": {"a": value}}))
-        assert reason == "invalid"
-        assert detail.startswith("data.attributes[...]: ")
+    def test_an_attribute_may_hold_anything_until_the_policy_is_asked(self, value: object) -> None:
+        """One that the policy does not declare is ignored, whatever it holds; a declared one is checked there."""
+        assert read(event("account.updated", {"attributes": {"a": value}})).fault is None
 
     def test_an_unknown_type_is_said_so(self) -> None:
         """Whatever its data, if its attributes are sound."""

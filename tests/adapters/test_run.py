@@ -1,5 +1,6 @@
 """`dms run`, whole: a process of its own, fed, killed, started again, and asked what it has done."""
 
+import functools
 import json
 import os
 import random
@@ -71,6 +72,7 @@ class Node:
         self.folder = folder
         self.out = folder / "out.jsonl"
         self.process: subprocess.Popen[str] | None = None
+        self.lives = 0
         (folder / "policy.toml").write_text(POLICY)
         (folder / "dms.toml").write_text(
             'policy = "policy.toml"\nhttp = "127.0.0.1:0"\nout.file = "out.jsonl"\nlog.format = "json"\n'
@@ -78,12 +80,18 @@ class Node:
 
     def start(self, *arguments: str) -> None:
         """Starts it; its log goes to a file."""
-        with (self.folder / "log.jsonl").open("a") as log:
+        self.lives += 1
+        with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*DMS, "run", "--config", "dms.toml", *arguments],
                 cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 text=True,
             )  # fmt: skip
+
+    @property
+    def log(self) -> Path:
+        """What the present life has said."""
+        return self.folder / f"log-{self.lives}.jsonl"
 
     def end(self, how: signal.Signals) -> int:
         """Ends it; returns the status, which for a signal that it did not handle is its number below zero."""
@@ -103,18 +111,22 @@ class Node:
         )  # fmt: skip
 
     def logged(self) -> list[dict[str, Any]]:
-        """What it has said so far, over all its lives."""
-        lines = (self.folder / "log.jsonl").read_text().splitlines(keepends=True)
+        """What the present life has said so far."""
+        lines = self.log.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def url(self) -> str:
-        """Where the latest life answers."""
+        """Where it answers."""
         said = self.wait_for(lambda: [each for each in self.logged() if each["event"] == "HTTP answers"])
         return str(said[-1]["url"])
 
     def has_said(self, event: str, times: int = 1) -> bool:
         """Whether it has logged this so often."""
         return len([each for each in self.logged() if each["event"] == event]) >= times
+
+    def size(self) -> int:
+        """How many bytes have left."""
+        return self.out.stat().st_size if self.out.exists() else 0
 
     def events(self) -> list[dict[str, Any]]:
         """What has left, without doubles; half a line at the end is none."""
@@ -197,16 +209,21 @@ def write(file: Path, events: Sequence[object]) -> None:
 
 
 PROFILES = 1_500
+BYTES_OF_A_COMMAND = 600
+"""With its share of the other events; too much rather than too little would wait for ever."""
 
 
 def live_through(node: Node, file: str, commands: int, kills: Sequence[float]) -> None:
-    """Feeds a file until so many commands have left in all; killed where a share of them has."""
-    before = sum(map(len, node.commands().values()))
+    """Feeds a file until so many commands have left in all; killed where about a share of what it brings has."""
+    before = node.size()
+    bytes_to_come = BYTES_OF_A_COMMAND * (commands - _count(node))
     for share in kills:
         node.start("--input", file)
-        node.wait_for_commands(before + int(share * (commands - before)))
+        node.wait_for(functools.partial(lambda size: node.size() >= size, before + int(share * bytes_to_come)))
         assert node.end(signal.SIGKILL) == -signal.SIGKILL
     node.start("--input", file)
+    # All may have left before the last kill: then there is only to wait until it listens to signals.
+    node.wait_for(lambda: node.has_said("the input is taken in"))
     node.wait_for_commands(commands)
     assert node.end(signal.SIGTERM) == 0
 
@@ -239,24 +256,29 @@ def test_killed_in_the_middle_it_sends_the_same_commands_in_the_same_order(tmp_p
         f"ACC-{number}": expected(number, bool(number % 2)) for number in numbers
     }
     assert nodes["killed"].commands() == nodes["uninterrupted"].commands()
-    assert nodes["killed"].has_said("working", 9)
+    assert nodes["killed"].lives == 9
     verified = nodes["killed"].ask("store", "verify")
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
 def test_it_stops_gracefully_under_load_and_goes_on_where_it_stopped(node: Node) -> None:
-    """Within 15 seconds of SIGTERM, with status 0; the events come again with the input, and count once."""
-    write(node.folder / "debts.jsonl", [each for number in range(PROFILES) for each in debt(number)])
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Within 15 seconds of a signal, with status 0; the events come again with the input, and count once."""
+    numbers = range(8 * PROFILES)
+    write(node.folder / "debts.jsonl", [each for number in numbers for each in debt(number)])
+    for number, bytes_more in ((signal.SIGTERM, 1), (signal.SIGINT, 100_000)):
         node.start("--input", "debts.jsonl")
-        node.wait_for_commands(_count(node) + 1)
+        size = node.size() + bytes_more
+        node.wait_for(lambda: node.has_said("working"))
+        node.wait_for(functools.partial(lambda size: node.size() >= size, size))
         began = time.monotonic()
         assert node.end(number) == 0
         assert time.monotonic() - began < 15
+        assert not node.has_said("the input is taken in"), "it was to be stopped under load"
     node.start("--input", "debts.jsonl")
-    node.wait_for_commands(sum(len(expected(each, False)) for each in range(PROFILES)))
+    node.wait_for(lambda: node.has_said("the input is taken in"))
+    node.wait_for_commands(sum(len(expected(each, False)) for each in numbers))
     assert node.end(signal.SIGTERM) == 0
-    assert node.commands() == {f"ACC-{each}": expected(each, False) for each in range(PROFILES)}
+    assert node.commands() == {f"ACC-{each}": expected(each, False) for each in numbers}
 
 
 def test_what_was_answered_over_http_survives_a_kill(node: Node) -> None:
@@ -268,11 +290,12 @@ def test_what_was_answered_over_http_survives_a_kill(node: Node) -> None:
     answer = httpx.post(f"{url}/api/v1/events", content=json.dumps(debt(5)), headers=content_type)
     assert (answer.status_code, answer.json()) == (202, {"events": 2, "unreadable": 0})
     node.end(signal.SIGKILL)
-    (node.folder / "log.jsonl").unlink()
     node.start()
     url = node.url()
     node.wait_for(lambda: node.commands() == {"ACC-5": expected(5, False)})
-    profile = httpx.get(f"{url}/api/v1/profiles/ACC-5").json()
+    answer = httpx.get(f"{url}/api/v1/profiles/ACC-5")
+    assert answer.status_code == 200, answer.text
+    profile = answer.json()
     assert (profile["debt"], profile["run"]["fired"]) == (900_000, ["notice", "block", "claim"])
     assert httpx.post(f"{url}/api/v1/events", content=json.dumps(debt(5)), headers=content_type).status_code == 202
     assert node.end(signal.SIGTERM) == 0
@@ -312,7 +335,7 @@ def test_a_second_process_on_the_same_store_is_refused_in_one_line(node: Node) -
         )
     node.end(signal.SIGKILL)
     node.start()
-    node.wait_for(lambda: node.has_said("working", 2))
+    node.wait_for(lambda: node.has_said("working"))
     assert node.end(signal.SIGTERM) == 0
 
 

@@ -139,4 +139,10 @@ def _other_attributes(rng: random.Random, policy: Policy) -> dict[str, Any]:
             return {name: rng.choice(policy.attributes[name].values)}
         case "integer":
             return {name: rng.choice([1, 7, 20, 90])}
+        case "boolean":
+            return {name: rng.random() < 0.5}
+        case "number":
+            return {name: rng.choice([1, 2.5])}
+        case "date":
+            return {name: rng.choice(["2020-02-29", "2026-07-01"])}
     return {name: rng.choice(["SPB", "BE", "HH"])}

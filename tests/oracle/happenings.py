@@ -123,6 +123,12 @@ def value(h: World, name: str) -> Any:
     declared = h.policy.attributes[name]
     if h.chance(0.1):
         return None
+    if declared.type == "boolean":
+        return h.chance(0.2)
+    if declared.type == "number":
+        return h.rng.choice([0, 1.5, 2.0, 2.5, 3])
+    if declared.type == "date":
+        return h.rng.choice(["2020-02-29", "2023-12-31", "2024-01-01", "2026-07-01"])
     if declared.type == "integer":
         return h.rng.choice([0, 5, 6, 10, 11, 29, 30, 80])
     if declared.type == "enum":

@@ -12,7 +12,7 @@ from typing import Any
 import cel
 import holidays
 
-from .instants import Minutes, Zone, parse_clock, parse_duration
+from .instants import Minutes, Zone, parse_clock, parse_date, parse_duration
 
 CONTACTS = ("notify", "call")
 ENDINGS = {"terminate": "terminated", "write_off": "written_off", "place": "placed"}
@@ -151,7 +151,19 @@ class Attribute:
                 return isinstance(value, bool)
             case "enum":
                 return isinstance(value, str) and value in self.values
+            case "number":
+                return isinstance(value, int | float) and not isinstance(value, bool)
+            case "date":
+                return _is_date(value)
         raise ValueError(f"unknown attribute type {self.type!r}")
+
+
+def _is_date(value: object) -> bool:
+    try:
+        parse_date(value)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -280,9 +280,9 @@ class Profile:
         return any(_exceeds(cap, self.contacts, day) for cap in self.policy.caps if cap.kind == kind)
 
     def open_restrictions(self) -> Iterator[Restriction]:
-        """Those that can be given back, the last first: of the run, then those ordered without a run."""
+        """Those that can be given back, the first first: of the run, then those ordered without a run."""
         of_run = self.run.restrictions if self.run is not None else []
-        for restriction in [*reversed(of_run), *reversed(self.loose_restrictions)]:
+        for restriction in [*of_run, *self.loose_restrictions]:
             if restriction.is_to_be_reversed:
                 yield restriction
 

@@ -180,7 +180,7 @@ def send_prevention(p: Profile, now: Instant) -> None:
         if earliest(p, rule.measure, now, at=None, caps=False) == now:
             p.prevention_waiting.remove((rule, item))
             if still_true(p, rule, item, now):
-                send(p, rule.measure, None, "prevention", now)
+                warn(p, rule, now)
     for rule, item in rules_and_items(p):
         if due_soon_at(p, rule, item) == now and item.arrived < now and (rule, item) not in p.prevention_done:
             p.prevention_done.add((rule, item))
@@ -189,9 +189,15 @@ def send_prevention(p: Profile, now: Instant) -> None:
 
 def send_or_wait(p: Profile, rule: Prevention, item: Item | None, now: Instant) -> None:
     if earliest(p, rule.measure, now, at=None, caps=False) == now:
-        send(p, rule.measure, None, "prevention", now)
+        warn(p, rule, now)
     else:
         p.prevention_waiting.append((rule, item))
+
+
+def warn(p: Profile, rule: Prevention, now: Instant) -> None:
+    """As with a measure of a plan, `when` is evaluated at the instant at which it would go."""
+    if rule.measure.when is None or rule.measure.when.true(p.names_for_measures(now)):
+        send(p, rule.measure, None, "prevention", now)
 
 
 def still_true(p: Profile, rule: Prevention, item: Item | None, now: Instant) -> bool:

@@ -1,0 +1,141 @@
+"""A profile can be put away at any time and taken out again, and its journal is enough to make it anew."""
+
+import pytest
+from hypothesis import given, settings
+
+from domain import evolve, messages
+from domain.calendar import NEVER
+from domain.events import MeasureRequested
+from domain.journal import FACTS, fact_name, rebuild, same
+from domain.profile import Profile
+from domain.snapshot import FORMAT, State, UnknownFormat, freeze, thaw
+from tests.domain.lives import LEDGERS, STEPS, Life, Step
+
+
+def plain(value: object) -> bool:
+    """Whether a value is built of plain ones: tuples outside of dicts, lists inside."""
+    if isinstance(value, tuple):
+        return all(plain(each) for each in value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and as_in_json(each) for name, each in value.items())
+    return value is None or type(value) in (int, str, bool, float)
+
+
+def as_in_json(value: object) -> bool:
+    if isinstance(value, list):
+        return all(as_in_json(each) for each in value)
+    if isinstance(value, dict):
+        return plain(value)
+    return not isinstance(value, tuple) and plain(value)
+
+
+@given(LEDGERS, STEPS)
+@settings(max_examples=200, deadline=None)
+def test_a_profile_that_is_frozen_and_thawed_is_the_same_profile(ledger: str, steps: list[Step]) -> None:
+    profile = Life(ledger).live(steps).profile
+    profile.version = 12
+    state = freeze(profile)
+    again = thaw("A", state)
+    assert repr(freeze(again)) == repr(state)
+    assert same(again, profile)
+    assert (again.version, again.wake_at) == (12, profile.wake_at)
+
+
+@given(LEDGERS, STEPS)
+@settings(max_examples=200, deadline=None)
+def test_a_life_goes_the_same_way_whether_or_not_it_is_put_away_at_every_step(ledger: str, steps: list[Step]) -> None:
+    once = Life(ledger).live(steps)
+    often = Life(ledger, refrozen=True).live(steps)
+    assert often.facts == once.facts
+    assert freeze(often.profile) == freeze(once.profile)
+
+
+@given(LEDGERS, STEPS, STEPS)
+@settings(max_examples=100, deadline=None)
+def test_what_was_frozen_does_not_change_with_the_profile(ledger: str, steps: list[Step], more: list[Step]) -> None:
+    life = Life(ledger).live(steps)
+    state = freeze(life.profile)
+    before = repr(state)
+    taken_out = Life(ledger).live(steps)
+    taken_out.profile = thaw("A", state)
+    life.live(more)
+    taken_out.live(more)
+    assert repr(state) == before
+
+
+@given(LEDGERS, STEPS)
+@settings(max_examples=100, deadline=None)
+def test_a_state_is_made_of_plain_values(ledger: str, steps: list[Step]) -> None:
+    assert plain(freeze(Life(ledger).live(steps).profile))
+
+
+@given(LEDGERS, STEPS)
+@settings(max_examples=200, deadline=None)
+def test_the_journal_is_enough_to_make_the_profile_anew(ledger: str, steps: list[Step]) -> None:
+    life = Life(ledger).live(steps)
+    again = rebuild("A", life.facts)
+    assert same(again, life.profile)
+    assert again.version == len(life.facts)
+    assert {fact_name(fact) for fact in life.facts} <= set(FACTS)
+
+
+def test_items_are_shared_again_by_what_refers_to_them() -> None:
+    life = Life().owes(1000, "03-20").owes(500, "03-10", "I2").pays(700, "P")
+    assert life.tell(messages.ClaimOpened, "C", "I1", 100) == "accepted"
+    ledger = thaw("A", freeze(life.profile)).ledger
+    first, second = ledger.items["I1"], ledger.items["I2"]
+    assert [(item.item_id, part) for item, part in ledger.payments["P"].paid] == [("I2", 500), ("I1", 200)]
+    assert ledger.payments["P"].paid[0][0] is second
+    assert ledger.claims is not None
+    assert ledger.claims["C"].item is first
+    assert ledger.open_items == [first]
+    assert ledger.credits is None
+
+
+def test_prepayments_wait_in_the_order_in_which_they_came() -> None:
+    life = Life().owes(100, "03-20")
+    assert life.tell(messages.InvoiceAdjusted, "I1", -150, "goodwill") == "accepted"
+    life.pays(30, "P1")
+    assert life.tell(messages.InvoiceAdjusted, "I1", -7, "more of it") == "accepted"
+    ledger = thaw("A", freeze(life.profile)).ledger
+    assert ledger.credits is not None
+    assert [credit.rest for credit in ledger.credits] == [50, 30, 7]
+    assert ledger.credits[1] is ledger.payments["P1"]
+
+
+def test_what_nobody_has_heard_of_can_be_frozen_too() -> None:
+    assert same(thaw("A", freeze(Profile("A"))), Profile("A"))
+
+
+def test_profiles_differ_by_id_and_by_what_happened_but_not_by_timer() -> None:
+    life = Life().owes()
+    other = thaw("A", freeze(life.profile))
+    other.wake_at = NEVER
+    other.version = 99
+    assert same(life.profile, other)
+    assert not same(life.profile, thaw("B", freeze(life.profile)))
+    assert not same(life.profile, Life().profile)
+
+
+@pytest.mark.parametrize("state", [(), (FORMAT + 1,), ("x",)], ids=["empty", "newer", "no number"])
+def test_the_state_of_a_later_version_is_refused_with_one_clear_line(state: State) -> None:
+    with pytest.raises(UnknownFormat, match=rf"^the state of profile 'A' .* reads 1 to {FORMAT}$"):
+        thaw("A", state)
+
+
+def test_every_fact_that_can_be_folded_has_a_name_in_the_journal() -> None:
+    assert set(FACTS.values()) == set(evolve._FOLDS)
+    assert fact_name(messages.AccountClosed(1, "left")) == "AccountClosed"
+    with pytest.raises(KeyError):
+        fact_name(messages.Wake(1))
+
+
+def test_a_command_is_frozen_with_all_its_values() -> None:
+    life = Life().owes(1000, "03-02").until("03-04 12:00")
+    assert life.profile.outstanding is not None
+    frozen = {sent.command.command_id: sent.command for sent in life.profile.outstanding.values()}
+    thawed = thaw("A", freeze(life.profile)).outstanding
+    assert thawed is not None
+    assert {each: sent.command for each, sent in thawed.items()} == frozen
+    assert all(type(command) is MeasureRequested for command in frozen.values())
+    assert len(frozen) == 2
