@@ -148,6 +148,5 @@ class SegmentSupervisor(LaneActor):
         batch.passivated.extend(idle)
 
     def _forget(self, profile_id: str) -> None:
-        ref = self.profiles.pop(profile_id, None)
-        if ref is not None:
-            ref.stop(block=False)
+        # Nothing is queued for it and nobody else holds it: letting go of the ref frees it, a stop would cost 20 µs.
+        self.profiles.pop(profile_id, None)

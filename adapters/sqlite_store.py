@@ -269,13 +269,14 @@ class _Statements:
             connection.execute(_SET_NUMBER, ("last_instant", self.latest))
 
     def _overtaken(self, connection: sqlite3.Connection) -> str:
-        """Which profile did not follow, for the log: those that did have their new version by now."""
+        """Which profile does not follow, for the log."""
+        connection.execute("ROLLBACK")
         for version, *_, profile_id, _shard, follows in self.followed:
             row = connection.execute("SELECT version FROM profiles WHERE profile_id = ?", (profile_id,)).fetchone()
-            stored = row[0] if row is not None else None
-            if stored != version:
+            stored = row[0] if row is not None else 0
+            if stored != follows:
                 return f"profile {profile_id!r} is at {stored}: {version} follows {follows}"
-        return "a profile does not follow its stored version"
+        return "a profile did not follow its stored version"
 
 
 def _many(executemany: Any, sql: str, rows: Iterable[Sequence[object]]) -> None:

@@ -144,8 +144,9 @@ class Engine:
         worked = self._run(list(errands.values()), quarantined)
         worked.extend(self._run_desks(worked, until, quarantined))
         for errand in worked:
-            # Later than the horizon the store remembers it; a replay has no store to ask.
-            near = errand.wake_at < self._horizon or not self.settings.keeps
+            # Later than the horizon the store remembers it, except for what waits for an account; a replay's never does.
+            stored = self.settings.keeps and errand.profile is not None and errand.profile.is_known
+            near = errand.wake_at < self._horizon or not stored
             self.timers.set(errand.profile_id, errand.wake_at if near else NEVER)
         transaction = self._scribe.write(intake, worked)
         transaction.quarantined.extend(quarantined)

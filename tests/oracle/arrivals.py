@@ -279,8 +279,10 @@ def amend(p: Profile, changes: list[dict[str, Any]], actor: str, now: Instant) -
         name = change["measure"]
         if change.get("day") is not None:
             run.amended_days[name] = change["day"]
+        if change.get("skip") is False:
+            run.amended_skips.discard(name)
         if change.get("skip"):
-            run.skipped.add(name)
+            run.amended_skips.add(name)
             for waiting in list(p.waiting):
                 if waiting.run is run and waiting.measure is run.plan.find(name):
                     drop(p, waiting, "skipped", now, actor)

@@ -58,11 +58,16 @@ class Run:
     skipped: set[str] = field(default_factory=set)
     last_fired_on: date | None = None  # inherited from the run it was switched from
     greatest_day: int | None = None  # likewise
+    amended_skips: set[str] = field(default_factory=set)
     amended_days: dict[str, int] = field(default_factory=dict)
     restrictions: list["Restriction"] = field(default_factory=list)
     outcome: str | None = None
     is_cleared: bool = False  # overdue has been at most max_overdue, at its end or since
     successor: "Run | None" = None
+
+    def is_done_with(self, measure: Measure) -> bool:
+        name = measure.name
+        return name in self.fired or name in self.skipped or name in self.amended_skips
 
     def day_of(self, measure: Measure) -> int:
         return self.amended_days.get(measure.name, measure.day)

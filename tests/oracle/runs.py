@@ -83,7 +83,7 @@ def next_measure(p: Profile) -> Measure | None:
     if run is None:
         return None
     for measure in run.plan.measures:
-        if measure.name not in run.fired and measure.name not in run.skipped:
+        if not run.is_done_with(measure):
             waits = any(waiting.run is run and waiting.measure is measure for waiting in p.waiting)
             return None if waits else measure
     return None
