@@ -44,7 +44,7 @@ class Errand:
     """``arrivals`` in order, then every timer before ``until``.
 
     ``profile`` is a thawed profile for the activation of one that is not active (with what it ``held``); afterwards it
-    is the profile as it is now. ``facts`` begin at ``version`` + 1. ``handled`` arrivals were worked when ``failure``
+    is the profile as it is now. ``facts`` begin at ``version`` + 1, those that leave at ``published`` + 1. ``handled`` arrivals were worked when ``failure``
     came up, the next one is the suspect.
     """
 
@@ -57,6 +57,7 @@ class Errand:
         "newly_held",
         "profile",
         "profile_id",
+        "published",
         "refused",
         "released",
         "state",
@@ -77,6 +78,7 @@ class Errand:
         self.newly_held: list[Arrival] | None = None
         self.released: list[Arrival] | None = None
         self.version: int = 0
+        self.published: int = 0
         self.wake_before: int = 0
         self.wake_at: int = 0
         self.state: tuple[object, ...] | None = None

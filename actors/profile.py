@@ -50,6 +50,7 @@ class ProfileActor(LaneActor):
         crew = self.crew
         facts = errand.facts
         errand.version = profile.version
+        errand.published = profile.published
         errand.wake_before = profile.wake_at
         if errand.held:
             self.held = errand.held

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -71,6 +71,7 @@ class Node:
         log: Log,
         lock: StoreLock,
         store: SqliteStore,
+        reader: SqliteReader,
         policies: PolicyFolder,
         clock: Clock,
         sink: BrokerSink,
@@ -78,6 +79,8 @@ class Node:
         self.settings: Final = settings
         self.log: Final = log
         self.store: Final = store
+        self.reader: Final = reader
+        self.sink: Final = sink
         self.policies: Final = policies
         self.clock: Final = clock
         self.broker: Final = MemoryBroker(sink)
@@ -94,7 +97,6 @@ class Node:
         self.service: Final = Service(self.engine, self.broker, clock, self._failed)
         self.http: HttpServer | None = None
         self._lock: Final = lock
-        self._sink: Final = sink
         self._stopping: Final = Event()
         self._housekeeper: Final = Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
@@ -126,9 +128,10 @@ class Node:
             self._housekeeper.join(1)
         if not self.service.stop(ENGINE_STOP_SECONDS):
             return False
+        self.reader.close()
         self.store.close()
-        if isinstance(self._sink, LineSink):
-            self._sink.close()
+        if isinstance(self.sink, LineSink):
+            self.sink.close()
         self._lock.release()
         return ended
 
@@ -139,6 +142,11 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether what is offered now will be worked: neither told to stop nor ended by itself."""
+        return not self._stopping.is_set() and self.service.failure is None
 
     def offer(self, body: bytes, block: bool = False) -> "Future[None]":
         """Takes a body in; the future is done when it is durable. Raises `BrokerFull`, or waits."""
@@ -160,16 +168,14 @@ class Node:
         if not self.service.is_ready:
             return "the engine begins"
         try:
-            with open_reader(self.settings) as reader:
-                reader.wake_at("")
+            self.reader.wake_at("")
         except Exception as error:
             return f"the store does not answer: {type(error).__name__}"
         return None
 
     def profile(self, profile_id: str) -> ProfileView | None:
         """A profile as it is stored; None for one that is not known."""
-        with open_reader(self.settings) as reader:
-            state = reader.state(profile_id)
+        state = self.reader.state(profile_id)
         if state is None:
             return None
         return view_of(profile_id, state, self.policies.current(), self.clock.now())
@@ -199,21 +205,22 @@ def open_node(
         log = open_log(settings.log_level, settings.log_format)
         bridge(log, settings.log_level)
     policies = PolicyFolder(settings.policy, log)
-    lock = StoreLock(settings.store_path)
-    try:
-        sink = sink if sink is not None else LineSink(settings.out_file, sys.stdout.buffer)
+    with ExitStack() as undo:
+        lock = StoreLock(settings.store_path)
+        undo.callback(lock.release)
         store = _opened(settings)
-        try:
-            node = Node(settings, log, lock, store, policies, clock or SystemClock(), sink)
-            node.http = _http(node)
-        except BaseException:
-            store.close()
-            raise
-    except BaseException:
-        lock.release()
-        raise
+        undo.callback(store.close)
+        reader = SqliteReader(settings.store_path)
+        undo.callback(reader.close)
+        if sink is None:
+            sink = LineSink(settings.out_file, sys.stdout.buffer)
+        node = Node(settings, log, lock, store, reader, policies, clock or SystemClock(), sink)
+        node.http = _http(node)
+        undo.pop_all()
     if settings.workers > 1:
         log.warn("one worker is all that SQLite takes", workers=settings.workers)
+    if settings.out_batch > 1:
+        log.warn("a JSON line holds one event: out.batch is for brokers", batch=settings.out_batch)
     return node
 
 

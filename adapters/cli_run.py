@@ -3,10 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from adapters.bootstrap import Node
+
+UNDER_WAY_BYTES_MAX: Final = 64 << 20
 
 
 def run(
@@ -49,6 +51,7 @@ def run(
 
     node = open_node(settings)
     stopping = Event()
+    gone = _when_nobody_reads(node, stopping)
     feeder = Feeder(node, file) if file is not None else None
     with _told_to_stop(stopping):
         node.start()
@@ -62,6 +65,8 @@ def run(
         node.log.error("something hangs: ended without waiting for it")
         _leave(FAILED)
     node.log.info("stopped")
+    if gone.is_set():
+        raise Failure("nobody reads the standard output any more, and what leaves has nowhere to go")
     if node.service.failure is not None:
         raise Failure("the engine gave up; the log says why")
     if feeder is not None:
@@ -72,6 +77,46 @@ def run(
     return FINE
 
 
+def _when_nobody_reads(node: "Node", stopping: Event) -> Event:
+    """Stops where what leaves goes to a closed pipe. It stays in the store, and leaves when there is a reader again."""
+    from adapters.line_sink import LineSink
+
+    gone = Event()
+
+    def stop() -> None:
+        gone.set()
+        stopping.set()
+
+    if isinstance(node.sink, LineSink):
+        node.sink.on_gone = stop
+    return gone
+
+
+class Budget:
+    """Bytes that may be under way at once: lines may be long, and the broker counts bodies only."""
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._changed: Final = Condition()
+        self._taken = 0
+
+    def take(self, size: int, wanted: Callable[[], bool]) -> bool:
+        """Waits until there is room, which there always is for one; False as soon as it is not ``wanted`` any more."""
+        with self._changed:
+            while self._taken and self._taken + size > self._most:
+                if not wanted():
+                    return False
+                self._changed.wait(0.2)
+            self._taken += size
+        return True
+
+    def give(self, size: int) -> None:
+        """These have arrived."""
+        with self._changed:
+            self._taken -= size
+            self._changed.notify_all()
+
+
 class Feeder:
     """Feeds the lines of a file to the broker, in order, as fast as the engine takes them."""
 
@@ -79,6 +124,7 @@ class Feeder:
         self.failure: Exception | None = None
         self._node: Final = node
         self._file: Final = file
+        self._budget: Final = Budget(UNDER_WAY_BYTES_MAX)
         self._thread: Final = Thread(target=self._run, name="input", daemon=True)
 
     def start(self) -> None:
@@ -98,7 +144,11 @@ class Feeder:
         last: Future[None] | None = None
         try:
             for _, body in read_lines(self._file):
+                size = len(body)
+                if not self._budget.take(size, lambda: self._node.is_working):
+                    return
                 last = self._node.offer(body, block=True)
+                last.add_done_callback(lambda _, size=size: self._budget.give(size))  # type: ignore[misc]
                 lines += 1
         except BrokerFull:  # the node stops
             return

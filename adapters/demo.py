@@ -31,6 +31,7 @@ from domain.calendar import DAY, date_of, time_of
 from domain.events import MeasureRequested, PromiseBroken, PromiseKept, RunClosed, RunOpened, TaskClosed
 from domain.forecast import local, money
 from domain.messages import ContactMade, MeasureFailed, PaymentReceived, PromiseMade, RestrictionLifted
+from domain.record import Record
 from domain.snapshot import thaw
 from engine.ports import OutgoingEvent, StoreReader
 from sim.accelerated import AcceleratedClock, Pace
@@ -39,6 +40,8 @@ from sim.operator import SyntheticOperator
 _FRAME_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 3.0
 _TICKS_MAX: Final = 12
+_STORY_MAX: Final = 16
+_STORIES_READ: Final = 40
 _WIDTH_MAX: Final = 100
 _KINDS: Final = ("notify", "call", "restrict", "restore", "task", "terminate", "legal")
 _REASONS: Final = ("plan", "cured", "ordered", "prevention")
@@ -81,16 +84,17 @@ def run_demo(
         clock = AcceleratedClock(operator.start, days * 86_400 / seconds)
         sent: deque[OutgoingEvent] = deque()
         said = io.StringIO()
-        with _open(Settings(store=f"sqlite:///{store}", http=http), sent, clock, said) as node:
-            watch = Watch(operator, node)
-            pace = Pace(clock, node.broker, sent, operator, operator.start, lambda: node.service.is_ready)
-            node.start()
-            if not node.service.wait_until_caught_up(30):
-                raise Unusable(f"the engine does not begin: {said.getvalue().strip() or 'it does not say why'}")
-            with _interruptible() as stopping:
-                _play(Screen(console, watch, pace, days), stopping)
-        for line in said.getvalue().splitlines():
-            console.print(line, style="red", soft_wrap=True)
+        try:
+            with _open(Settings(store=f"sqlite:///{store}", http=http), sent, clock, said) as node:
+                watch = Watch(operator, node)
+                pace = Pace(clock, node.broker, sent, operator, operator.start, lambda: node.service.is_ready)
+                node.start()
+                node.service.wait_until_caught_up(30)
+                with _interruptible() as stopping:
+                    _play(Screen(console, watch, pace, days), stopping)
+        finally:
+            for line in said.getvalue().splitlines():
+                console.print(line, style="red", soft_wrap=True)
         with open_reader(node.settings) as reader:
             console.print(Summary(watch, pace, reader).picture(store if keep is not None else None, console.width))
     return 0
@@ -266,7 +270,8 @@ class Screen:
         return (
             f"{_moment(operator, self.pace.at)}  {operator.accounts_overdue} overdue ({_whole(operator.overdue)})"
             f"  {watch.runs_open} in a run  {len(operator.restricted())} restricted"
-            f"  {_whole(operator.books.collected)} collected  {watch.measures.total()} measures  {self._rate()} events/s"
+            f"  {_whole(operator.books.collected)} collected  {watch.measures.total()} measures"
+            f"  {self._rate()} events/s"
         )
 
     def _rate(self) -> str:
@@ -364,8 +369,12 @@ class Summary:
         results.add_column(no_wrap=True)
         for name, figures, style in (*self._debts(), *self._engine()):
             results.add_row(f" {name}", Text(figures, style))
-        account = max(self._watch.stories, key=lambda each: len(self._watch.stories[each]), default="ACC-1001")
-        return Group(title, results, self._measures(), *self._story(account, width), *_next(account, store))
+        account, debt = self._story()
+        story = [
+            Text(f" The story of {account}, one of its debts", "bold"),
+            *[self._line(fact, width) for fact in debt],
+        ]
+        return Group(title, results, self._measures(), *(story if debt else []), *_next(account, store))
 
     def _debts(self) -> Iterator[tuple[str, str, str]]:
         operator, watch, books = self._operator, self._watch, self._operator.books
@@ -414,17 +423,31 @@ class Summary:
                 table.add_row(Text(f" {kind}", _STYLES[kind]), *[_count(count) for count in counts])
         return table
 
-    def _story(self, account: str, width: int) -> Iterator[Text]:
-        """The last debt of a debtor to whom much has happened, as `dms profile` tells it."""
-        facts = [entry.fact for entry in self._reader.journal(account) if isinstance(entry.fact, _TOLD)]
-        runs = [n for n, fact in enumerate(facts) if isinstance(fact, RunOpened)] or [0]
-        yield Text(f" The story of {account}", "bold")
-        for fact in facts[runs[-1] :][:14]:
-            what, _, why = told(fact, self._policy)
-            text = Text.assemble((f"  {local(fact.at, self._policy)}  ", "dim"), what.partition(", command ")[0])
-            text.append(f" ({why})" if why else "", "dim")
-            text.truncate(min(width, _WIDTH_MAX), overflow="ellipsis")
-            yield text
+    def _story(self) -> tuple[str, list[Record]]:
+        """A debt from its run's opening to its cure: of the debtors to whom most has happened, the one told best."""
+        stories = sorted(self._watch.stories, key=lambda each: len(self._watch.stories[each]), reverse=True)
+        account, best = "ACC-1001", list[Record]()
+        for each in stories[:_STORIES_READ]:
+            debt: list[Record] = []
+            for entry in self._reader.journal(each):
+                fact = entry.fact
+                if isinstance(fact, _TOLD):
+                    debt = [fact] if isinstance(fact, RunOpened) else [*debt, fact]
+                is_told = isinstance(fact, MeasureRequested) and fact.reason == "cured" and len(debt) <= _STORY_MAX
+                if is_told and len({type(one) for one in debt}) > len({type(one) for one in best}):
+                    account, best = each, debt
+        return account, best
+
+    def _line(self, fact: Record, width: int) -> Text:
+        what, _, why = told(fact, self._policy)
+        match fact:
+            case MeasureRequested():
+                what, why = f"{fact.measure} ({fact.kind})", ""
+            case RunOpened():
+                what = f"plan {fact.plan} begins"
+        text = Text.assemble((f"  {local(fact.at, self._policy)}  ", "dim"), what, (f" ({why})" if why else "", "dim"))
+        text.truncate(min(width, _WIDTH_MAX), overflow="ellipsis")
+        return text
 
     def _differing(self) -> list[str]:
         """Accounts whose balance in the engine's store is not the one in billing's books."""

@@ -12,10 +12,9 @@ from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 
 _ROWS_AT_ONCE: Final = 1_000
 
-_ROWS: Final = """
+_ROW: Final = """
 SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
-FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard
-WHERE p.profile_id > ? ORDER BY p.profile_id LIMIT ?"""
+FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard"""
 _COUNTS: Final = {
     "profiles": "SELECT count(*) FROM profiles",
     "journal": "SELECT count(*) FROM journal",
@@ -82,13 +81,14 @@ class SqliteReader:
         rows = self._look("SELECT wake_at FROM timers WHERE profile_id = ?", profile_id)
         return rows[0][0] if rows else None
 
+    def row(self, profile_id: str) -> ProfileRow | None:
+        rows = self._look(f"{_ROW} WHERE p.profile_id = ?", profile_id)
+        return _profile_row(*rows[0]) if rows else None
+
     def rows(self) -> Iterator[ProfileRow]:
         last = ""
-        while rows := self._look(_ROWS, last, _ROWS_AT_ONCE):
-            for profile_id, version, state, wake_at, policy_segment, service_segment, is_closed in rows:
-                yield ProfileRow(
-                    profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, bool(is_closed)
-                )
+        while rows := self._look(f"{_ROW} WHERE p.profile_id > ? ORDER BY p.profile_id LIMIT ?", last, _ROWS_AT_ONCE):
+            yield from (_profile_row(*row) for row in rows)
             last = rows[-1][0]
 
     def outbox(self) -> Iterator[OutgoingEvent]:
@@ -112,3 +112,10 @@ class SqliteReader:
     def _look(self, sql: str, *values: object) -> list[Any]:
         with self._turn:
             return self._connection.execute(sql, values).fetchall()
+
+
+def _profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
+    wake_at, policy_segment, service_segment, is_closed = more
+    return ProfileRow(
+        profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, bool(is_closed)
+    )

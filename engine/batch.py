@@ -47,15 +47,18 @@ class Scribe:
         transaction.outbox.append(self._encode_rejection(envelope, refusal, at))
 
     def _publish(self, errand: Errand, outbox: list[OutgoingEvent]) -> None:
-        profile = errand.profile
-        assert profile is not None
-        public = [fact for fact in errand.facts if type(fact) in PUBLISHED]
-        number = profile.published - len(public)
-        for fact in public:
-            number += 1
-            outbox.append(self._encode(fact, errand.profile_id, number))
-            if type(fact) is MeasureRequested:
-                self._tally.measures[fact.kind, fact.target, fact.reason] += 1
+        number = errand.published
+        for fact in errand.facts:
+            kind = type(fact)
+            if kind in PUBLISHED:
+                number += 1
+                outbox.append(self._encode(fact, errand.profile_id, number))
+                if kind is MeasureRequested:
+                    self._count_measure(fact)
+
+    def _count_measure(self, fact: Record) -> None:
+        assert isinstance(fact, MeasureRequested)
+        self._tally.measures[fact.kind, fact.target, fact.reason] += 1
 
     def _keep(self, errand: Errand, transaction: Transaction) -> None:
         profile = errand.profile
@@ -73,7 +76,7 @@ class Scribe:
             transaction.profiles.append(
                 ProfileRow(
                     errand.profile_id,
-                    profile.version,
+                    number,
                     errand.state,
                     errand.wake_at if errand.wake_at < NEVER else None,
                     profile.policy_segment,

@@ -199,6 +199,9 @@ class StoreReader(Protocol):
     def wake_at(self, profile_id: str) -> int | None:
         """The profile's timer."""
 
+    def row(self, profile_id: str) -> ProfileRow | None:
+        """All that is stored of a profile but its journal."""
+
     def rows(self) -> Iterable[ProfileRow]:
         """All profiles with their timers, in order of id, without holding them all in memory."""
 

@@ -32,11 +32,15 @@ class AcceleratedClock:
         """``start`` and every other instant in microseconds; ``wall`` in seconds."""
         self._lock: Final = Lock()
         self._wall: Final = wall
-        self._started: Final = wall()
+        self._started = wall()
         self._start: Final = start
         self._factor: Final = factor
         self._last = start
         self._leash = start
+
+    def begin(self) -> None:
+        """Time passes from now on: what was done before has taken none."""
+        self._started = self._wall()
 
     def free(self) -> int:
         """Where the clock would stand without its leash."""
@@ -112,6 +116,7 @@ class Pace:
         self._sent: Final = sent
         self._outside: Final = outside
         self._is_alive: Final = is_alive
+        clock.begin()
 
     def next_at(self) -> int:
         """The instant of the next step: a stride while all is quiet, else as soon as somebody has an answer."""

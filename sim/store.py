@@ -222,9 +222,12 @@ class MemoryReader:
         row = self._store._rows.get(profile_id)
         return row.wake_at if row is not None else None
 
+    def row(self, profile_id: str) -> ProfileRow | None:
+        return self._store._rows.get(profile_id)
+
     def rows(self) -> Iterator[ProfileRow]:
         for profile_id in self.profile_ids():
-            row = self._store._rows.get(profile_id)
+            row = self.row(profile_id)
             if row is not None:
                 yield row
 

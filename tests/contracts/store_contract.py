@@ -352,6 +352,8 @@ class StoreContract:
             world.store.commit(begun(profile_id, wake_at=wake_at))
             expected.append(row(profile_id, 1, wake_at))
         assert list(world.reader.rows()) == sorted(expected, key=lambda each: each.profile_id)
+        assert [world.reader.row(each.profile_id) for each in expected] == expected
+        assert world.reader.row("ACC-9") is None
         assert world.reader.state("ACC-2") == STATE
         assert world.reader.state("ACC-9") is None
 
