@@ -40,7 +40,7 @@ from sim.operator import SyntheticOperator
 _FRAME_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 3.0
 _TICKS_MAX: Final = 12
-_STORY_MAX: Final = 16
+_STORY_MAX: Final = 18
 _STORIES_READ: Final = 40
 _WIDTH_MAX: Final = 100
 _KINDS: Final = ("notify", "call", "restrict", "restore", "task", "terminate", "legal")
@@ -76,7 +76,10 @@ def run_demo(
     """
     if keep is not None and keep.exists():
         raise Unusable(f"{keep}: is there already (choose another file, or remove it)")
-    console = Console(file=out if out is not None else sys.stdout, highlight=False)
+    stream = out if out is not None else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a bar that a terminal cannot show is a question mark, no failure
+    console = Console(file=stream, highlight=False)
     console.print(f"A synthetic operator with {_spaced(accounts)} accounts opens its books ...", style="dim")
     with tempfile.TemporaryDirectory(prefix="dms-demo-") as folder:
         store = keep.absolute() if keep is not None else Path(folder) / "demo.db"
@@ -342,11 +345,11 @@ class Screen:
             ("behind", f"{max(0.0, -self.pace.seconds_until_next()):.1f} s"),
         )
         rows = [
-            Text(f" {'Measures':<11}{'by plan':>10}{'on cure':>10}{'by hand':>10}{'warning':>10}     Engine", "bold")
+            Text(f" {'Measures':<11}{'by plan':>10}{'on cure':>10}{'by hand':>10}{'warning':>10}    Engine", "bold")
         ]
         for kind, (label, figure) in zip(_KINDS, engine, strict=True):
             counts = "".join([f"{_count(measures[kind, reason]):>10}" for reason in _REASONS])
-            rows.append(Text.assemble((f" {kind:<11}", _STYLES[kind]), counts, f"     {label:<14}{figure:>10}"))
+            rows.append(Text.assemble((f" {kind:<11}", _STYLES[kind]), counts, f"    {label:<11}{figure:>10}"))
         return rows
 
 
@@ -381,13 +384,13 @@ class Summary:
         episodes, with_measures, alone = books.days_unpaid(operator.today)
         opened, cured = watch.runs["opened"], watch.runs["cured"]
         owed = f"{self._money(operator.overdue)}, {_spaced(operator.accounts_overdue)} accounts"
-        yield "Billed", f"{self._money(books.billed)}, and {self._money(books.opening)} were owed at the start", ""
+        yield "Billed", f"{self._money(books.billed)}; owed at the start {self._money(books.opening)}", ""
         yield "Collected", f"{self._money(books.collected - books.reversed)}, {_spaced(books.payments)} payments", ""
         yield "Overdue at the end", owed, ""
         yield "Debts worked", f"{_spaced(opened)}: {cured / max(1, opened):.0%} cured", ""
         if episodes:
             yield "Days to pay, of 30", f"{with_measures:.1f} with the measures, {alone:.1f} without", "bold"
-            yield "", f"(the same {_spaced(episodes)} debts and luck, by this demo's model of people)", "dim"
+            yield "", f"(the same {_spaced(episodes)} debts and luck, in the demo's model)", "dim"
         kept, broken = watch.others["promise.kept"], watch.others["promise.broken"]
         yield "Promises", f"{kept} kept, {broken} broken", ""
         touched = [count for count in watch.contacts.values() if count]
@@ -408,10 +411,10 @@ class Summary:
             f"{_spaced(outcomes.total())} events in, {_spaced(watch.others.total())} out in {self._pace.seconds:.0f} s"
         )
         yield "Engine", f"{said}, {tally.failures} failures", ""
-        yield "", f"an event is stored after {1e3 * durable[49]:.1f} ms (median; 99%: {1e3 * durable[98]:.1f} ms)", ""
+        yield "", f"stored after {1e3 * durable[49]:.1f} ms (median), {1e3 * durable[98]:.1f} ms (99 %)", ""
         yield "", f"no effect: {outcomes['duplicate']} duplicates, {outcomes['stale']} stale snapshots", ""
         late = watch.others["service.restore_overdue"]
-        yield "", f"{outcomes['rejected']} events rejected, {late} services given back late by their systems", ""
+        yield "", f"{outcomes['rejected']} events rejected, {late} services given back late", ""
 
     def _measures(self) -> Table:
         table = Table(" Measures", "by plan", "on cure", "by hand", "warning", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -434,7 +437,8 @@ class Summary:
                 if isinstance(fact, _TOLD):
                     debt = [fact] if isinstance(fact, RunOpened) else [*debt, fact]
                 is_told = isinstance(fact, MeasureRequested) and fact.reason == "cured" and len(debt) <= _STORY_MAX
-                if is_told and len({type(one) for one in debt}) > len({type(one) for one in best}):
+                richer = len({type(one) for one in debt}) - len({type(one) for one in best})
+                if is_told and (richer > 0 or (richer == 0 and debt[0] is best[0])):
                     account, best = each, debt
         return account, best
 

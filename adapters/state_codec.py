@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from msgspec import DecodeError, ValidationError
+from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
 from domain.journal import FACTS, fact_name
@@ -54,7 +54,7 @@ def decode_state(body: bytes) -> State:
     """The state that was encoded, equal and of the same types. Raises `UnreadableState`."""
     try:
         return _decode(body)
-    except (DecodeError, ValidationError) as error:
+    except (MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableState(f"no state: {error}") from None
 
 
@@ -71,7 +71,7 @@ def decode_fact(name: str, at: int, body: bytes) -> Record:
         raise UnreadableState(f"no fact is called {name!r}")
     try:
         fact = kind(at, *_decode(body))
-    except (DecodeError, ValidationError, TypeError) as error:
+    except (MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise UnreadableState(f"no {name}: {error}") from None
     assert isinstance(fact, Record)
     return fact

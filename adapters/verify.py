@@ -4,6 +4,7 @@ Reads one profile after the other, so that memory does not grow with the store. 
 through a reader that stands still, or what is committed between two looks is reported as a fault.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -197,10 +198,10 @@ def _outbox_findings(reader: StoreReader) -> Iterator[str]:
 
 
 def _doubles(known: SeenKeys, keys: list[tuple[str, str]]) -> Iterator[str]:
-    unique = list(dict.fromkeys(keys))
-    twice = [unique[position] for position in known.add(unique)]
-    twice.extend(key for key in unique if keys.count(key) > 1) if len(unique) < len(keys) else None
-    for profile_id, event_id in twice:
+    counts = Counter(keys)
+    unique = list(counts)
+    twice = {unique[position] for position in known.add(unique)} | {key for key in unique if counts[key] > 1}
+    for profile_id, event_id in sorted(twice):
         yield f"{profile_id}: outgoing event {event_id!r} is there twice"
 
 

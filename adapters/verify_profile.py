@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from domain.commands import is_issued
+from domain.commands import is_sent
 from domain.profile import Profile, Run
 
 
@@ -20,6 +20,7 @@ def profile_faults(profile: Profile) -> Iterator[str]:
             ("a promise", profile.promise),
             ("an instalment schedule", profile.schedule),
             ("balance warnings that wait", profile.warnings),
+            ("reminders that wait", profile.reminders),
             ("measures that wait", profile.pending),
             ("commands without an outcome", profile.outstanding),
         ):
@@ -96,9 +97,9 @@ def _waiting_faults(profile: Profile) -> Iterator[str]:
     # Closing an account leaves the tasks that belong to no run to whoever has them.
     for command_id in sorted(asked - asking if profile.closed else asked ^ asking):
         yield f"{command_id!r} waits for approval " + ("without a task" if command_id in asked else "as a task only")
-    for command_id in sorted({*(each.command_id for each in pending), *(profile.outstanding or ())} - {""}):
-        if not is_issued(profile, command_id):
-            yield f"command {command_id!r} was never issued"
+    for command_id in sorted(profile.outstanding or ()):
+        if not is_sent(profile, command_id):
+            yield f"command {command_id!r} was never sent"
     for kind, days in (profile.contacts or {}).items():
         if not days:
             yield f"contacts of kind {kind!r} are counted, and there are none"

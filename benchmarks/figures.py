@@ -108,7 +108,7 @@ def weight(accounts: int = 1_000) -> None:
         ref = ProfileActor.start(Profile(subject), crew, lane=lane)
         issued_on = policy.zone.day(message.at)
         invoice = InvoiceIssued(message.at + 1, f"I-{subject}", 100_000, issued_on, issued_on)
-        ref.tell(Errand(subject, [Arrival(message, None), Arrival(invoice, None)], message.at + 3 * day))
+        ref.tell(Errand(subject, [Arrival(message, None), Arrival(invoice, None)], message.at + 2 * day))
         refs.append(ref)
         lane.run()
     gc.collect()
@@ -187,7 +187,7 @@ def main() -> None:
 
     figures: dict[str, Callable[[], None]] = {
         "decisions": lambda: decisions(rounds),
-        "weight": lambda: weight(100 if options.quick else 1_000),
+        "weight": lambda: weight(100 if options.quick else 10_000),
         "replay": lambda: replay(*((1_000, 10_000, 1) if options.quick else (50_000, 1_000_000, 3))),
         "engine": lambda: engine(2_000 if options.quick else 100_000, 1 if options.quick else 3),
         "help": lambda: help_time(1 if options.quick else 10),

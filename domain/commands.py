@@ -3,7 +3,7 @@
 from domain.calendar import NEVER
 from domain.events import CommandFailed, MeasureRequested, PreventionSettled, RunClosed, TaskClosed, TaskOpened
 from domain.policy import Measure, Policy, Prevention
-from domain.profile import Profile, Restriction, Run, Sent, Task
+from domain.profile import RESERVED, Profile, Restriction, Run, Sent, Task
 from domain.record import Record
 
 BY_PLAN = "plan"
@@ -19,33 +19,40 @@ def next_command_id(profile: Profile, run: Run | None, name: str, before: int = 
         times = before + (profile.outside.get(name, 0) if profile.outside is not None else 0)
     else:
         first = f"{run.run_id}/{name}"
-        times = before + run.issued.count(name)
+        times = before + run.issued.count(name) + run.issued.count(RESERVED + name)
     return first if times == 0 else f"{first}/{times + 1}"
 
 
-def is_issued(profile: Profile, command_id: str) -> bool:
-    """Whether this profile ever had a command (or an approval) of this id."""
+def is_sent(profile: Profile, command_id: str) -> bool:
+    """Whether this profile ever sent a command of this id; one that awaited approval and was never sent is none."""
     prefix = profile.profile_id + "/"
     if not command_id.startswith(prefix):
         return False
     number, _, rest = command_id[len(prefix) :].partition("/")
-    if not (number.isascii() and number.isdecimal()) or str(int(number)) != number or not rest:
+    if not _is_count(number, 0) or not rest:
         return False
     name, slash, times = rest.rpartition("/")
-    if slash and times.isascii() and times.isdecimal() and str(int(times)) == times and int(times) >= 2:
-        return _times_issued(profile, int(number), name) >= int(times)
-    return _times_issued(profile, int(number), rest) >= 1
+    if slash and _is_count(times, 2):
+        return _was_sent(profile, int(number), name, int(times))
+    return _was_sent(profile, int(number), rest, 1)
 
 
-def _times_issued(profile: Profile, number: int, name: str) -> int:
+def _is_count(text: str, least: int) -> bool:
+    return text.isascii() and text.isdecimal() and str(int(text)) == text and int(text) >= least
+
+
+def _was_sent(profile: Profile, number: int, name: str, times: int) -> bool:
+    """Whether the ``times``-th command of this name in the ``number``-th run has left (0: outside of runs)."""
     if number == 0:
-        return profile.outside.get(name, 0) if profile.outside is not None else 0
+        return profile.outside is not None and profile.outside.get(name, 0) >= times
     run = profile.run
+    issued: tuple[str, ...] = ()
     if run is not None and number == run.number:
-        return run.issued.count(name)
-    if profile.past_runs is not None and number <= len(profile.past_runs):
-        return profile.past_runs[number - 1].count(name)
-    return 0
+        issued = run.issued
+    elif profile.past_runs is not None and number <= len(profile.past_runs):
+        issued = profile.past_runs[number - 1]
+    uses = [each for each in issued if each == name or each == RESERVED + name]
+    return len(uses) >= times and uses[times - 1] == name
 
 
 def fired(

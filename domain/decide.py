@@ -5,11 +5,12 @@ of `follow`; `work` puts the two together.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Final
 
 from domain import events as e
 from domain import messages as m
-from domain.commands import BY_ORDER, closed_task, closed_tasks, given_up, is_issued, next_command_id, reversal
+from domain.commands import BY_ORDER, closed_task, given_up, is_sent, next_command_id, reversal
 from domain.decision import STALE, Decision, refused
 from domain.follow import ALL, DEADLINES, current_plan, follow
 from domain.messages import AttributeValue
@@ -18,7 +19,6 @@ from domain.profile import Pending, Profile, Restriction
 from domain.record import Record
 from domain.rules import Account, account_of, classified
 from domain.timing import standing
-
 
 _INTEGER_MAX: Final = 2**63 - 1
 """What an attribute may hold: what a rule can compare and a store can keep."""
@@ -128,7 +128,10 @@ def _fits(value: object, declared: Attribute) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    return len(text) == 10 and text[4] == "-" and text[7] == "-" and (text[:4] + text[5:7] + text[8:]).isdecimal()
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _type_in_words(declared: Attribute) -> str:
@@ -154,7 +157,9 @@ def _account_closed(profile: Profile, message: m.AccountClosed, policy: Policy) 
     run = profile.run
     if run is not None:
         events.append(e.RunClosed(message.at, run.run_id, run.plan, "closed"))
-    events.extend(closed_tasks(profile, message.at, "closed"))
+    # Not only the run's: nobody could close them any more.
+    tasks = profile.tasks.values() if profile.tasks is not None else ()
+    events.extend([closed_task(task, message.at, None, "closed") for task in tasks])
     return Decision(events)
 
 
@@ -373,22 +378,13 @@ def _task_done(profile: Profile, message: m.TaskDone, policy: Policy) -> Decisio
 
 
 def _measure_completed(profile: Profile, message: m.MeasureCompleted, policy: Policy) -> Decision:
-    if not _is_sent(profile, message.command_id):
+    if not is_sent(profile, message.command_id):
         return _unknown("command", message.command_id)
     return _closed(profile) if profile.closed else Decision([message])
 
 
-def _is_sent(profile: Profile, command_id: str) -> bool:
-    """Whether a command of this id has left; one that waits has an id already."""
-    if profile.pending is not None:
-        for pending in profile.pending:
-            if pending.command_id == command_id:
-                return False
-    return is_issued(profile, command_id)
-
-
 def _measure_failed(profile: Profile, message: m.MeasureFailed, policy: Policy) -> Decision:
-    if not _is_sent(profile, message.command_id):
+    if not is_sent(profile, message.command_id):
         return _unknown("command", message.command_id)
     if profile.closed:
         return _closed(profile)

@@ -212,22 +212,21 @@ class Roster:
         self._pools: Final[dict[tuple[str, str], list[Manager]]] = {}
         # Pools found without room, and why: room only shrinks while work is being spread.
         self._full: Final[dict[tuple[int, str, str], str]] = {}
-        self.has_new_room: bool = False
-        """Whether anybody may have got room since this was last set to False."""
+        self._new_room: Final[list[bool]] = [False, False]
 
     def adopt(self, managers: Mapping[str, Manager]) -> None:
         """From now on these are the people."""
         self.managers = managers
-        self.has_new_room = True
         self._pools.clear()
-        self._full.clear()
+        self._freed(PROFILES)
+        self._freed(TASKS)
 
     def begin_day(self, today: int) -> None:
         """Absences begin and end at local midnight."""
         if today != self.today:
             self.today = today
-            self.has_new_room = True
-            self._full.clear()
+            self._freed(PROFILES)
+            self._freed(TASKS)
 
     def back_on(self) -> int:
         """The first day after today on which somebody who is away now may be back; 0 where nobody is away."""
@@ -250,7 +249,7 @@ class Roster:
             del self._own[manager]
         self._moved[manager] = None
         if change < 0:
-            self._freed()
+            self._freed(kind)
 
     def hear(self, fact: LoadReported, more_only: bool = False) -> None:
         """What another desk has given; an older report than the last one heard changes nothing."""
@@ -263,8 +262,10 @@ class Roster:
             if more_only:
                 fact = LoadReported(fact.at, fact.service_segment, fact.manager, profiles, tasks)
             elsewhere[fact.service_segment] = fact
-            if fact.profiles < before.profiles or fact.tasks < before.tasks:
-                self._freed()
+            if fact.profiles < before.profiles:
+                self._freed(PROFILES)
+            if fact.tasks < before.tasks:
+                self._freed(TASKS)
 
     def expect(self, at: int, service_segment: str, manager: str) -> None:
         """A profile goes to another desk and its manager with it: no room until that desk has said so itself."""
@@ -338,9 +339,16 @@ class Roster:
             self._pools[role, group] = pool
         return pool
 
-    def _freed(self) -> None:
-        self.has_new_room = True
-        self._full.clear()
+    def take_new_room(self, kind: int) -> bool:
+        """Whether anybody may have got room since this was last asked."""
+        is_new = self._new_room[kind]
+        self._new_room[kind] = False
+        return is_new
+
+    def _freed(self, kind: int) -> None:
+        self._new_room[kind] = True
+        for key in [key for key in self._full if key[0] == kind]:
+            del self._full[key]
 
 
 class Desk:
@@ -602,11 +610,9 @@ class Desk:
 
     def _spread(self) -> None:
         """Gives what waits to whoever has room, oldest first."""
-        is_open = self.roster.has_new_room
-        profiles = list(self.waiting) if is_open else self._new_profiles
-        tasks = list(self.queue) if is_open else self._new_tasks
+        profiles = list(self.waiting) if self.roster.take_new_room(PROFILES) else self._new_profiles
+        tasks = list(self.queue) if self.roster.take_new_room(TASKS) else self._new_tasks
         self._new_profiles, self._new_tasks = [], []
-        self.roster.has_new_room = False
         service = self._service
         if service is None or not self._is_ruled:
             return

@@ -425,6 +425,18 @@ class WarningRearmed(Record):
         self.rule: Final = rule
 
 
+class ReminderDue(Record):
+    """An item's reminder has come due outside the contact hours: it waits for their opening."""
+
+    __slots__ = ("item", "rule")
+    __match_args__ = ("at", "rule", "item")
+
+    def __init__(self, at: int, rule: str, item: str) -> None:
+        self.at = at
+        self.rule: Final = rule
+        self.item: Final = item
+
+
 class PreventionSettled(Record):
     """A warning (``item`` None) or an item's reminder is over: it was ``sent``, or dropped as no longer true."""
 

@@ -10,8 +10,7 @@ from typing import Final
 from domain import events as e
 from domain import messages as m
 from domain.calendar import NEVER
-from domain.ledger import BALANCE_ITEM
-from domain.profile import Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
+from domain.profile import RESERVED, Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
 from domain.record import Record
 
 _DAYS_COUNTED: Final = 30
@@ -42,7 +41,7 @@ def _account_updated(profile: Profile, event: m.AccountUpdated) -> None:
                 merged.pop(name, None)
             else:
                 merged[intern(name)] = intern(value) if isinstance(value, str) else value
-        profile.attributes = merged if merged else None
+        profile.attributes = merged or None
 
 
 def _account_closed(profile: Profile, event: m.AccountClosed) -> None:
@@ -51,6 +50,7 @@ def _account_closed(profile: Profile, event: m.AccountClosed) -> None:
     profile.promise = None
     profile.schedule = None
     profile.warnings = None
+    profile.reminders = None
     profile.pending = None
 
 
@@ -185,9 +185,8 @@ def _contact_made(profile: Profile, event: m.ContactMade) -> None:
 def _count_contact(profile: Profile, kind: str, on: int) -> None:
     if profile.contacts is None:
         profile.contacts = {}
-    days = [day for day in profile.contacts.get(kind, []) if day > on - _DAYS_COUNTED]
-    days.append(on)
-    profile.contacts[kind] = days
+    days = [day for day in profile.contacts.get(kind, ()) if day > on - _DAYS_COUNTED]
+    profile.contacts[intern(kind)] = (*days, on)
 
 
 def _restriction_lifted(profile: Profile, event: m.RestrictionLifted) -> None:
@@ -327,7 +326,7 @@ def _policy_adopted(profile: Profile, event: e.PolicyAdopted) -> None:
     if run is not None and run.plan_version != event.version:
         run.plan_version = event.version
         run.floor_day = max(run.floor_day, run.fired_day)
-        run.skipped = []
+        run.skipped = ()
         run.cursor = 0
 
 
@@ -350,7 +349,7 @@ def _run_closed(profile: Profile, event: e.RunClosed) -> None:
     assert run is not None
     if profile.past_runs is None:
         profile.past_runs = []
-    profile.past_runs.append(tuple(run.issued))
+    profile.past_runs.append(run.issued)
     profile.published += 1
     if profile.pending is not None:
         profile.pending = [each for each in profile.pending if not each.in_run] or None
@@ -394,12 +393,14 @@ def _measure_requested(profile: Profile, event: e.MeasureRequested) -> None:
         _count_contact(profile, event.kind, event.on)
     if not reserved:
         _count_issue(profile, event.run_id, event.measure)
+    elif run is not None:
+        run.issued = _sent_now(run.issued, event.measure)
     if event.kind == "restrict":
         _restrict(profile, event)
     elif event.restores is not None:
         _settle_restriction(profile, event.restores)
     if run is not None and event.counts:
-        run.fired.append(event.measure)
+        run.fired = (*run.fired, event.measure)
         if event.day > run.fired_day:
             run.fired_day = event.day
         run.last_fired_on = event.on
@@ -412,10 +413,20 @@ def _count_issue(profile: Profile, run_id: str | None, name: str) -> None:
     if run_id is None:
         _count_outside(profile, name)
     elif profile.run is not None:
-        profile.run.issued.append(name)
+        profile.run.issued = (*profile.run.issued, name)
     else:  # a reversal at the cure
         assert profile.past_runs is not None
         profile.past_runs[-1] = (*profile.past_runs[-1], name)
+
+
+def _sent_now(issued: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The id that was kept last for this name is in use."""
+    names = list(issued)
+    for index in range(len(names) - 1, -1, -1):
+        if names[index] == RESERVED + name:
+            names[index] = name
+            break
+    return tuple(names)
 
 
 def _drop_sent(profile: Profile, event: e.MeasureRequested) -> bool:
@@ -474,7 +485,7 @@ def _measure_skipped(profile: Profile, event: e.MeasureSkipped) -> None:
         return
     run = profile.run
     assert run is not None
-    run.skipped.append(event.measure)
+    run.skipped = (*run.skipped, event.measure)
     if event.step == run.cursor + 1:
         run.cursor = event.step
 
@@ -492,7 +503,10 @@ def _task_opened(profile: Profile, event: e.TaskOpened) -> None:
             profile,
             Pending(event.measure, event.plan, event.command_id, event.ordered, granted=False, in_run=event.in_run),
         )
-        _count_issue(profile, profile.run.run_id if profile.run is not None else None, event.measure)
+        if event.in_run and profile.run is not None:
+            profile.run.issued = (*profile.run.issued, RESERVED + event.measure)
+        else:
+            _count_outside(profile, event.measure)
 
 
 def _task_closed(profile: Profile, event: e.TaskClosed) -> None:
@@ -517,6 +531,10 @@ def _warning_rearmed(profile: Profile, event: e.WarningRearmed) -> None:
     profile.disarmed = [each for each in profile.disarmed if each != event.rule] or None
 
 
+def _reminder_due(profile: Profile, event: e.ReminderDue) -> None:
+    profile.reminders = [*(profile.reminders or ()), (event.rule, event.item)]
+
+
 def _prevention_settled(profile: Profile, event: e.PreventionSettled) -> None:
     if event.item is None:
         assert profile.warnings is not None
@@ -524,8 +542,11 @@ def _prevention_settled(profile: Profile, event: e.PreventionSettled) -> None:
         if not profile.warnings:
             profile.warnings = None
         return
-    item = profile.ledger.open_items[0] if event.item == BALANCE_ITEM else profile.ledger.items[event.item]
-    item.reminded = (*item.reminded, event.rule)
+    if profile.reminders is not None:
+        profile.reminders = [each for each in profile.reminders if each != (event.rule, event.item)] or None
+    item = profile.ledger.items.get(event.item)
+    if item is not None:  # a balance that is no longer below zero has none
+        item.reminded = (*item.reminded, event.rule)
 
 
 def _published(profile: Profile, event: Record) -> None:
@@ -584,6 +605,7 @@ _FOLDS: Final[dict[type, Callable[..., None]]] = {
     e.LedgerMismatch: _published,
     e.WarningRaised: _warning_raised,
     e.WarningRearmed: _warning_rearmed,
+    e.ReminderDue: _reminder_due,
     e.PreventionSettled: _prevention_settled,
     e.CommandFailed: _command_failed,
     e.ServiceRestoreOverdue: _service_restore_overdue,

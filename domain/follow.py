@@ -29,12 +29,14 @@ from domain.events import (
     PreventionSettled,
     PromiseBroken,
     PromiseKept,
+    ReminderDue,
     RunClosed,
     RunOpened,
     ServiceRestoreOverdue,
     TaskOpened,
 )
-from domain.policy import CONTACT_KINDS, Policy
+from domain.ledger import Item
+from domain.policy import CONTACT_KINDS, Policy, Prevention
 from domain.profile import Pending, Profile, Run
 from domain.record import Record
 from domain.rules import allows
@@ -78,6 +80,12 @@ def follow(profile: Profile, policy: Policy, now: int, timers: int) -> Decision:
             wake_at = instant
     if profile.warnings is not None:
         events, instant = _warnings(profile, policy, now, today, overdue, dpd, timers)
+        if events is not None:
+            return Decision(events)
+        if instant < wake_at:
+            wake_at = instant
+    if profile.reminders is not None:
+        events, instant = _waiting_reminders(profile, policy, now, today, overdue, dpd, timers)
         if events is not None:
             return Decision(events)
         if instant < wake_at:
@@ -190,7 +198,9 @@ def _next_measure(
     profile: Profile, policy: Policy, run: Run, now: int, today: int, overdue: int, oldest: int, timers: int
 ) -> tuple[list[Record] | None, int]:
     """The plan's next measure: fires, is skipped, asks for approval, or waits until the instant returned."""
-    plan = policy.plans[run.plan]
+    plan = policy.plans.get(run.plan)
+    if plan is None:
+        return None, NEVER  # a version dropped it, and no rule gives another one
     index = next_index(run, plan)
     if index < 0:
         return None, NEVER
@@ -209,6 +219,10 @@ def _next_measure(
     if measure.approval is not None:
         reports.append(TaskOpened(now, command_id, measure.name, command_id, "approval", run.plan, False, True))
         return reports, NEVER
+    if bound == AT_ONCE:
+        # It has waited for something that is over now: what, is seen from the run's beginning.
+        waited_until, cause = fires_at(profile, policy, run, plan, measure, oldest, run.opened_at)
+        bound = cause if waited_until == now else bound
     day = day_of(run, measure)
     reports.extend(
         fired(
@@ -239,10 +253,12 @@ def _outcomes(profile: Profile, now: int, policy: Policy, timers: int) -> tuple[
     for sent in profile.outstanding.values():
         if sent.deadline >= wake_at:
             continue
-        if sent.deadline > now or not (timers == ALL or sent.reported):
+        command = sent.command
+        # A failure is acted upon with its report; what waits after it is a timer like any other.
+        just_reported = sent.reported and sent.deadline == now and command.kind != "restore"
+        if sent.deadline > now or not (timers == ALL or just_reported):
             wake_at = sent.deadline
             continue
-        command = sent.command
         if command.kind == "restore":
             overdue = ServiceRestoreOverdue(
                 now, command.command_id, command.measure, command.target, command.run_id, command.at
@@ -336,15 +352,42 @@ def _reminders(
             if item.due < today or rule.name in item.reminded:
                 continue
             instant = zone.instant(item.due - before, measure.at)
-            if instant < item.since:
+            if instant < item.since or _waits(profile, rule.name, item.item_id):
                 continue
-            if instant <= now and measure.is_contact:
-                instant = contact_opening(profile, policy, now)
-            if instant <= now and timers == ALL:
-                reports: list[Record] = []
-                if allows(profile, policy, measure, now, overdue, dpd, reports):
-                    return [*reports, *warning(profile, policy, rule, item.item_id, now, today, overdue, dpd)], NEVER
-                return [*reports, PreventionSettled(now, rule.name, item.item_id, False)], NEVER
-            if instant < wake_at:
-                wake_at = instant
+            if instant > now or timers != ALL:
+                wake_at = min(wake_at, instant)
+                continue
+            opening = contact_opening(profile, policy, now) if measure.is_contact else now
+            if opening > now:
+                return [ReminderDue(now, rule.name, item.item_id)], NEVER
+            return _remind(profile, policy, rule, item, now, today, overdue, dpd), NEVER
     return None, wake_at
+
+
+def _waits(profile: Profile, rule: str, item_id: str) -> bool:
+    return profile.reminders is not None and (rule, item_id) in profile.reminders
+
+
+def _remind(
+    profile: Profile, policy: Policy, rule: Prevention, item: Item, now: int, today: int, overdue: int, dpd: int
+) -> list[Record]:
+    reports: list[Record] = []
+    if allows(profile, policy, rule.measure, now, overdue, dpd, reports):
+        return [*reports, *warning(profile, policy, rule, item.item_id, now, today, overdue, dpd)]
+    return [*reports, PreventionSettled(now, rule.name, item.item_id, False)]
+
+
+def _waiting_reminders(
+    profile: Profile, policy: Policy, now: int, today: int, overdue: int, dpd: int, timers: int
+) -> tuple[list[Record] | None, int]:
+    """Reminders whose instant has come outside the contact hours: at the opening they go, if they are still true."""
+    assert profile.reminders is not None
+    opening = contact_opening(profile, policy, now)
+    if opening > now or timers != ALL:
+        return None, opening
+    name, item_id = profile.reminders[0]
+    item = profile.ledger.items.get(item_id)
+    for rule in policy.reminders:
+        if rule.name == name and item is not None and item.left > 0 and item.due >= today:
+            return _remind(profile, policy, rule, item, now, today, overdue, dpd), NEVER
+    return [PreventionSettled(now, name, item_id, False)], NEVER

@@ -34,34 +34,41 @@ def forecast(profile: Profile, policy: Policy, now: int, steps_max: int = 20) ->
     imagined = thaw(profile.profile_id, freeze(profile))
     imagined.wake_at = profile.wake_at
     steps: list[Step] = []
+    facts: list[Record] = []
+    _approve_all(imagined, policy, now, facts)
     for _ in range(_LOOKS_MAX):
-        wake_at = max(imagined.wake_at, now)
+        steps.extend([step for step in [_step(fact, policy) for fact in facts] if step is not None])
         if imagined.wake_at >= NEVER or len(steps) >= steps_max:
             break
-        facts: list[Record] = []
+        wake_at = max(imagined.wake_at, now)
+        facts = []
         work(imagined, Wake(wake_at), policy, facts, confirms=True)
-        for fact in list(facts):
-            step = _step(fact, imagined, policy)
-            if step is not None:
-                steps.append(step)
-            if isinstance(fact, e.TaskOpened) and fact.why == "approval":
-                work(imagined, MeasureApproved(wake_at, fact.command_id, _head(policy), ""), policy, facts, True)
+        _approve_all(imagined, policy, wake_at, facts)
         if imagined.wake_at <= wake_at and not facts:
             break
     return steps[:steps_max]
 
 
-def _head(policy: Policy) -> str:
+def _approve_all(imagined: Profile, policy: Policy, at: int, facts: list[Record]) -> None:
+    """Whoever may decide says yes at once; where nobody may, the question stays open."""
+    for pending in list(imagined.pending or ()):
+        if pending.granted:
+            continue
+        plan = policy.plans.get(pending.plan)
+        step = plan.step(pending.measure) if plan is not None else None
+        role = plan.measures[step - 1].approval if plan is not None and step is not None else None
+        approver = _approver(policy, role or "head")
+        work(imagined, MeasureApproved(at, pending.command_id, approver, ""), policy, facts, confirms=True)
+
+
+def _approver(policy: Policy, role: str) -> str:
     for manager in (policy.managers or {}).values():
-        if manager.role == "administrator":
-            return manager.id
-    for manager in (policy.managers or {}).values():
-        if manager.role == "head":
+        if policy.has_role(manager.id, role):
             return manager.id
     return ""
 
 
-def _step(fact: Record, profile: Profile, policy: Policy) -> Step | None:
+def _step(fact: Record, policy: Policy) -> Step | None:
     match fact:
         case e.MeasureRequested():
             what = f"{fact.measure} ({fact.kind} to {fact.target})"
@@ -92,7 +99,7 @@ def reason(command: e.MeasureRequested, policy: Policy) -> str:
     if command.reason == "cured":
         return f"the run was cured, so {command.restores} is taken back"
     if command.reason == "prevention":
-        return "nothing is overdue yet: a warning by the policy's prevention rules"
+        return "a warning before it is overdue, by the policy's rules of prevention"
     if command.attempt > 1:
         return f"attempt {command.attempt}: no confirmation of the one before"
     if command.reason == "ordered":
@@ -134,8 +141,8 @@ def standing_in_words(profile: Profile, policy: Policy, now: int) -> list[str]:
         lines.append(
             f"pays by instalments {profile.schedule.schedule_id}: {money(profile.schedule.covers(), policy)} left"
         )
-    for task in (profile.tasks or {}).values():
-        lines.append(f"task {task.task_id} is open ({task.why}) since {local(task.opened_at, policy)}")
+    tasks = (profile.tasks or {}).values()
+    lines.extend([f"task {each.task_id} is open ({each.why}) since {local(each.opened_at, policy)}" for each in tasks])
     return lines
 
 

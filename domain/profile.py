@@ -15,6 +15,10 @@ NO_DAY: Final = -1
 """Before every day: nothing has fired yet."""
 
 
+RESERVED: Final = "?"
+"""Before a name among those a run has issued: its id is kept for an approval, and nothing has left under it yet."""
+
+
 class Promise:
     """A promise to pay that is neither kept nor broken yet; ``paid`` counts what came since it was made."""
 
@@ -167,9 +171,10 @@ class Run:
         self.plan_version: int = plan_version
         self.opened_at: Final[int] = opened_at
         self.cursor: int = 0
-        self.fired: list[str] = []
-        self.skipped: list[str] = []
-        self.issued: list[str] = []
+        # Tuples, since most stay empty or short for life: 40 bytes less each than a list.
+        self.fired: tuple[str, ...] = ()
+        self.skipped: tuple[str, ...] = ()
+        self.issued: tuple[str, ...] = ()
         self.fired_day: int = NO_DAY
         self.floor_day: int = NO_DAY
         self.last_fired_on: int = NO_DAY
@@ -211,6 +216,7 @@ class Profile:
         "projection",
         "promise",
         "published",
+        "reminders",
         "rule_plan",
         "run",
         "runs",
@@ -259,10 +265,12 @@ class Profile:
         self.broken_promises: int = 0
         self.schedule: Schedule | None = None
         # Local days of outgoing contacts of the last 30 days, by kind.
-        self.contacts: dict[str, list[int]] | None = None
+        self.contacts: dict[str, tuple[int, ...]] | None = None
         # Balance warnings: those not to be raised before rearming, and the instants at which waiting ones were raised.
         self.disarmed: list[str] | None = None
         self.warnings: dict[str, int] | None = None
+        # Reminders that wait for contact hours: rule and item.
+        self.reminders: list[tuple[str, str]] | None = None
         self.pending: list[Pending] | None = None
         self.tasks: dict[str, Task] | None = None
         self.outstanding: dict[str, Sent] | None = None

@@ -155,9 +155,9 @@ def _frozen_run(run: Run) -> State:
         run.plan_version,
         run.opened_at,
         run.cursor,
-        tuple(run.fired),
-        tuple(run.skipped),
-        tuple(run.issued),
+        run.fired,
+        run.skipped,
+        run.issued,
         run.fired_day,
         run.floor_day,
         run.last_fired_on,
@@ -194,6 +194,7 @@ def _frozen_waiting(profile: Profile) -> State:
         if outstanding
         else None,
         dict(outside) if outside else None,
+        tuple(profile.reminders) if profile.reminders else None,
     )
 
 
@@ -296,9 +297,9 @@ def _thawed_run_1(state: tuple[Any, ...]) -> Run:
     number, run_id, plan, plan_version, opened_at, cursor, fired, skipped, issued, *rest = state
     run = Run(number, run_id, plan, plan_version, opened_at)
     run.cursor = cursor
-    run.fired = list(fired)
-    run.skipped = list(skipped)
-    run.issued = list(issued)
+    run.fired = tuple(fired)
+    run.skipped = tuple(skipped)
+    run.issued = tuple(issued)
     run.fired_day, run.floor_day, run.last_fired_on, restrictions, amendments = rest
     if restrictions is not None:
         run.restrictions = [Restriction(*each) for each in restrictions]
@@ -308,9 +309,10 @@ def _thawed_run_1(state: tuple[Any, ...]) -> Run:
 
 
 def _thaw_waiting_1(profile: Profile, state: tuple[Any, ...]) -> None:
-    contacts, disarmed, warnings, pending, tasks, outstanding, outside = state
+    contacts, disarmed, warnings, pending, tasks, outstanding, outside, reminders = state
+    profile.reminders = [(rule, item) for rule, item in reminders] if reminders is not None else None
     if contacts is not None:
-        profile.contacts = {kind: list(days) for kind, days in contacts.items()}
+        profile.contacts = {kind: tuple(days) for kind, days in contacts.items()}
     profile.disarmed = list(disarmed) if disarmed is not None else None
     profile.warnings = dict(warnings) if warnings is not None else None
     if pending is not None:

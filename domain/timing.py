@@ -10,6 +10,7 @@ from domain.calendar import NEVER
 from domain.policy import Measure, Plan, Policy
 from domain.profile import NO_DAY, Profile, Run
 
+# In the order in which they are asked; a later one is the reason where it delays what the earlier ones allow.
 AT_ONCE: Final = 0
 DUE: Final = 1
 GAP: Final = 2
@@ -124,7 +125,7 @@ def fires_at(
         if held > instant:
             instant = held
             bound = HOLD
-    if (bound == DUE or bound == GAP) and not measure.is_contact and not measure.business_days:
+    if bound in (DUE, GAP) and not measure.is_contact and not measure.business_days:
         return instant, bound  # at its time of day, and nothing else is asked of it
     return admitted(profile, policy, measure, instant, bound, measure.at, measure.business_days)
 
@@ -141,7 +142,7 @@ def admitted(
         start = zone.instant(day, at)
         if instant < start:
             instant = start
-            bound = bound if bound == HOLD else TIME_OF_DAY
+            bound = TIME_OF_DAY if bound <= OPENED else bound
         if business_days and not policy.calendar.is_business_day(day):
             instant = zone.midnight(day + 1)
             bound = BUSINESS_DAY
@@ -150,7 +151,7 @@ def admitted(
             opens, closes = contact_hours(policy, day)
             if instant < opens:
                 instant = opens
-                bound = HOURS
+                bound = HOURS if bound <= TIME_OF_DAY else bound
             elif instant >= closes:
                 instant = zone.midnight(day + 1)
                 bound = HOURS
@@ -189,10 +190,9 @@ def contact_opening(profile: Profile, policy: Policy, instant: int) -> int:
 
 def within_caps(profile: Profile, policy: Policy, kind: str, day: int) -> bool:
     """Whether one more contact of ``kind`` on local ``day`` keeps every cap on 1, 7 and 30 consecutive days."""
-    if profile.contacts is None:
-        days: list[int] = []
-    else:
-        days = profile.contacts.get(kind, [])
+    days: tuple[int, ...] = ()
+    if profile.contacts is not None:
+        days = profile.contacts.get(kind, days)
     for cap in policy.contact.caps:
         if cap.kind != kind:
             continue
@@ -205,7 +205,7 @@ def within_caps(profile: Profile, policy: Policy, kind: str, day: int) -> bool:
     return True
 
 
-def _since(days: list[int], first: int) -> int:
+def _since(days: tuple[int, ...], first: int) -> int:
     count = 0
     for day in days:
         if day >= first:

@@ -16,6 +16,7 @@ STEP_US: Final = 10 * MINUTE
 """How long the world may wait for an answer: well below the half hour within which networks must confirm."""
 STRIDE_US: Final = 30 * MINUTE
 _NOTHING: Final = b"[]"
+_BODIES_AT_ONCE: Final = 50
 _LOOK_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 30.0
 
@@ -141,8 +142,10 @@ class Pace:
         bodies = self._outside.events_until(self.at)
         if bodies:
             offered_at = time.perf_counter()
-            for body in bodies:
+            for number, body in enumerate(bodies, 1):
                 self._broker.offer(body)
+                if number % _BODIES_AT_ONCE == 0:
+                    self._wait()
             self._wait()
             self.durable_seconds.append(time.perf_counter() - offered_at)
         self._clock.let(self.at)

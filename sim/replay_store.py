@@ -16,7 +16,7 @@ Key: TypeAlias = tuple[str, str]
 _Words: TypeAlias = NDArray[np.int64]
 
 _SUFFIXES_MAX: Final = 10_000
-_AT_ONCE: Final = 65_536
+_AT_ONCE: Final = 8_192
 # Fewer keys than these are looked up one by one: a round of numpy costs 15 µs, a probe of one key 0.3.
 _FEW: Final = 64
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from actors.lane import ActorDeadError, LaneRef
 from actors.manager import DeskReport, ManagerSupervisor, Note, Notes, PolicyChanged, Tick, loads_of, notes_of
 from domain.calendar import HOUR
-from domain.desk import LoadReported, TaskTaken, WorkAssigned, desks_for
+from domain.desk import LoadReported, Standing, TaskTaken, WorkAssigned, desks_for
+from domain.events import SegmentChanged, TaskOpened
 from domain.messages import (
     AccountClosed,
     AccountUpdated,
@@ -289,6 +290,23 @@ def test_somebody_who_serves_two_groups_is_full_only_once() -> None:
     assert office.profiles["P2"].manager is None
     do(office, ("close", "P1"))
     assert office.profiles["P2"].manager == "both"
+
+
+def test_a_manager_who_comes_along_with_a_profile_has_no_room_for_those_who_wait() -> None:
+    office = Office(policy_of(ADMIN, person("both", groups="nw south", capacity=1)))
+    created(office, "P1")
+    created(office, "P2", region="south")
+    standing = Standing(manager="both")
+    move = SegmentChanged(office.now + 2, "all", "south", "all", "nw", "plan", "south", True)
+    opened = TaskOpened(office.now + 1, "T", "visit", "T", "measure", "plan", False)
+    notes = [
+        Note(at=office.now + 1, profile_id="P3", fact=opened),
+        Note(at=office.now + 2, profile_id="P1", fact=move, standing=standing),
+        Note(at=office.now + 2, profile_id="", fact=LoadReported(office.now + 2, "nw", "both", 0, 0)),
+    ]
+    office.desks["south"].tell(Notes(notes, office.reports.append))
+    office.lane.run()
+    assert office.reports[-1].answers == ()
 
 
 def test_a_profile_that_moves_keeps_its_manager_and_its_work_goes_to_the_other_desk() -> None:

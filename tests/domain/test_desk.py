@@ -179,6 +179,10 @@ def test_where_nobody_has_room_the_answer_is_nobody_once_and_the_oldest_waits_fi
     nw.learn("P1", AccountClosed(nw.now, "left"))
     assert nw.desk.answers == {"P2": ManagerChosen(TEN, "anna")}
     assert nw.serves == {"P2": "anna", "P3": None}
+    nw.enters("P3")
+    assert nw.desk.answers["P3"] == ManagerChosen(nw.now, None), "who comes under other rules is answered again"
+    nw.learn("P3", AccountClosed(nw.now, "left"))
+    assert "P3" not in nw.desk.answers
 
 
 def test_a_manager_who_is_away_gets_nothing_new_until_the_day_after() -> None:
@@ -284,6 +288,13 @@ def test_a_task_goes_to_the_personal_manager_then_to_who_has_fewest_open() -> No
     assert nw.reasons[3] == "least loaded of 1: 1 tasks"
 
 
+def test_a_task_that_waits_goes_to_the_manager_whom_a_head_gives_its_profile() -> None:
+    nw = Nw(person("anna", capacity=0), person("zoe", groups="south"))
+    nw.opens("T1")
+    nw.learn("P", ManagerChanged(nw.now, "zoe", "nw", "hand"))
+    assert nw.has == {"T1": "zoe"}
+
+
 def test_tasks_wait_in_order_and_a_closed_one_makes_room() -> None:
     nw = Nw(person("anna", capacity=1))
     nw.opens("T1", "T2", "T3")
@@ -372,12 +383,27 @@ def test_what_somebody_may_no_longer_do_waits_for_others() -> None:
     nw.desk.adopt(policy_of(BORIS, person("hanna"), person("helga", "head")))
     nw.goes_on(0)
     assert nw.has == {"T1": "boris", "A": "helga"}
+    nw.desk.adopt(policy_of(HEAD))
+    nw.goes_on(0)
+    assert nw.has == {"T1": "hanna", "A": "hanna"}
+
+
+def test_what_is_taken_from_somebody_waits_anew_and_may_escalate_again() -> None:
+    nw = Nw(person("anna", capacity=0), HEAD)
+    nw.opens("T1")
+    nw.goes_on(5 * HOUR)
+    assert nw.has == {"T1": "hanna"}
+    nw.desk.adopt(policy_of(person("anna", capacity=0), person("helga", "head")))
+    nw.goes_on(0)
+    assert nw.has == {"T1": None}
+    assert nw.desk.wake_at() == nw.now + 4 * HOUR
 
 
 def test_a_profile_that_moves_takes_its_work_along() -> None:
     nw = Nw(person("anna", capacity=1))
     nw.enters("P1")
     nw.opens("T1", profile="P1")
+    nw.hears(LoadReported(nw.now - 1, "south", "anna", 0, 0))
     nw.leaves("P1")
     assert not nw.desk.served
     assert not nw.desk.tasks
@@ -392,6 +418,16 @@ def test_a_profile_that_moves_takes_its_work_along() -> None:
     assert (nw.serves, nw.has) == ({"P2": "zoe"}, {"T2": "anna"})
     nw.enters("P3", bringing=Standing(None, None, (("T3", "measure", "specialist", TEN),)))
     assert nw.desk.wake_at() == nw.now + 4 * HOUR, "it waits here anew"
+    nw.enters("P4", bringing=Standing(None, None, (("T4", "measure", "specialist", nw.now + 1),)))
+    assert "T4" not in nw.has, "it will be told when it opens"
+
+
+def test_a_profile_that_the_other_desk_has_counted_already_is_not_counted_twice() -> None:
+    nw = Nw(ANNA)
+    nw.enters("P1")
+    nw.hears(LoadReported(nw.now, "south", "anna", 1, 0))
+    nw.leaves("P1")
+    assert nw.desk.roster.load("anna", 0) == 1
 
 
 def test_a_fact_reaches_the_desks_it_concerns() -> None:

@@ -119,7 +119,6 @@ def test_a_contact_is_sent_again_within_the_hours_only() -> None:
     ]
 
 
-@pytest.mark.xfail(reason="a reported failure is acted upon with the first message of the instant")
 def test_a_contact_that_failed_at_night_is_sent_again_after_the_messages_of_the_opening() -> None:
     """At one instant all messages come before timers: the payment at nine is in time."""
     hours = contact("09:00-18:00", "09:00-18:00")
@@ -179,6 +178,13 @@ def test_an_outcome_of_a_command_that_was_never_sent_is_refused() -> None:
     for command_id in ("A/1/file", "A/2/block", "A/1/block/2", "B/1/block", "A/1/terminate", "A/0/block", "A/1", ""):
         assert story.confirm(command_id) == "unknown_reference", command_id
         assert story.fail(command_id) == "unknown_reference", command_id
+
+
+@pytest.mark.xfail(reason="the id that was kept for an approval counts as sent once that is over")
+def test_a_command_whose_approval_was_refused_or_dropped_was_never_sent() -> None:
+    story = Story(policy(block(1), terminate(2, approval="head"), file(9))).owes().until("03-05")
+    assert story.reject("A/1/terminate") == ACCEPTED
+    assert story.confirm("A/1/terminate") == "unknown_reference"
 
 
 def test_a_late_outcome_of_a_command_of_a_closed_run_is_known() -> None:

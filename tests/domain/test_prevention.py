@@ -69,14 +69,11 @@ def test_one_that_waits_for_contact_hours_goes_at_their_opening() -> None:
     assert story.until("03-05").commands == ["03-03 09:00 low (prevention)"]
 
 
-@pytest.mark.parametrize(
-    ("rearmed", "expected"), [(False, []), (True, ["03-02 21:00 low raised"])], ids=["not rearmed", "rearmed"]
-)
-def test_one_that_waits_is_dropped_if_it_is_no_longer_true_then(rearmed: bool, expected: list[str]) -> None:
+@pytest.mark.parametrize(("balance", "later"), [(120, 0), (150, 1)], ids=["not rearmed", "rearmed"])
+def test_one_that_waits_is_dropped_if_it_is_no_longer_true_then(balance: int, later: int) -> None:
     story = prepaid(contact=HOURS).has(200).until("03-02 20:00").has(50).until("03-02 21:00")
-    story.has(150 if rearmed else 120).until("03-05")
-    assert story.commands == []
-    assert len(story.has(99).until("03-06").commands) == len(expected)
+    assert story.has(balance).until("03-05").commands == []
+    assert len(story.has(99).until("03-06").commands) == later
 
 
 def test_one_that_is_true_again_at_the_opening_goes_once() -> None:
@@ -158,6 +155,14 @@ def test_a_reminder_waits_for_contact_hours_and_is_dropped_if_paid_meanwhile_or_
     assert invoiced(early, contact=HOURS).owes(due="03-10").until("03-07 11:00").pays().until("03-31").commands == []
     late = due_soon(0, at="20:00")
     assert invoiced(late, contact=HOURS).owes(due="03-10").until("03-31").commands == []
+
+
+@pytest.mark.xfail(reason="an item opened again is taken for one that was paid at the instant of its reminder")
+def test_a_reminder_that_waits_goes_though_the_item_was_paid_for_a_while() -> None:
+    """It was unpaid at its instant, 08:00, and is unpaid at the opening, at noon."""
+    story = invoiced(due_soon(at="08:00"), contact=HOURS).owes(due="03-10").until("03-07 09:00").pays(payment="P")
+    story.until("03-07 10:00").tell(m.PaymentReversed, "P", "bounced")
+    assert story.until("03-31").commands == ["03-07 12:00 due-soon (prevention)"]
 
 
 def test_prevention_goes_on_in_a_moratorium_and_beside_a_run() -> None:

@@ -472,7 +472,6 @@ def test_a_closed_account_ends_its_run_its_tasks_and_all_sending() -> None:
     assert (story.profile.tasks, story.profile.ledger.debt()) == (None, 1_000)
 
 
-@pytest.mark.xfail(reason="only the run's tasks are closed")
 def test_a_closed_account_leaves_no_task_open_that_nobody_could_close_any_more() -> None:
     """What was ordered without a run, and a service that could not be given back, included."""
     story = Story(policy(block(1), terminate(9, approval="head"))).owes().until("03-04").pays()

@@ -9,7 +9,7 @@ from domain.events import MeasureRequested
 from domain.journal import FACTS, fact_name, rebuild, same
 from domain.profile import Profile
 from domain.snapshot import FORMAT, State, UnknownFormat, freeze, thaw
-from tests.domain.lives import LEDGERS, STEPS, Life, Step
+from tests.domain.wild_story import LEDGERS, STEPS, Life, Step
 
 
 def plain(value: object) -> bool:

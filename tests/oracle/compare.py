@@ -1,12 +1,12 @@
 """What the reference and the production engine say to the same history, and where they differ.
 
-`python -m tests.oracle.compare SEED… [--no-confirm]` prints the differences of random histories.
+`python -m tests.oracle.compare SEED…` prints the differences of random histories, all of them.
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def replayed(policy: Path, lines: Iterable[str], until: str | None = None, confi
 
 
 def from_engine(policy: Path, lines: Iterable[str], until: str, confirm: bool) -> list[dict[str, Any]]:
-    """The same in the reference's form: type, subject, time and data."""
+    """The same in the reference's form: among others type, subject, time and data."""
     return [json.loads(event.body) for event in replayed(policy, lines, until, confirm)]
 
 
@@ -76,29 +76,31 @@ def _commands(all_: list[Told]) -> list[Told]:
     return sorted((each for each in all_ if each[2] == COMMAND), key=lambda each: each[:2])
 
 
-def differences_of(seed: int, confirm: bool) -> list[str]:
-    """Those of a random history."""
+def differences_of(seed: int) -> Iterator[tuple[bool, list[str]]]:
+    """Those of a random history, with commands confirmed at once and without."""
     policy, lines = policy_for(seed), random_history(seed, ACCOUNTS, EVENTS)
     until = settled(lines)
-    return differences(play(policy, lines, until, confirm), from_engine(policy, lines, until, confirm))
+    for confirm in (True, False):
+        theirs = play(policy, lines, until, confirm)
+        yield confirm, differences(theirs, from_engine(policy, lines, until, confirm))
 
 
 def report(seed: int, confirm: bool, found: list[str], limit: int = 8) -> str:
     """The seed, its policy, the first differences, and how to see them again."""
-    command = f"python -m tests.oracle.compare {seed}{'' if confirm else ' --no-confirm'}"
     more = [f"... and {len(found) - limit} more"] if len(found) > limit else []
-    head = f"seed {seed}, policy {policy_for(seed).name}: {len(found)} differences; again: {command}"
+    how = "confirmed at once" if confirm else "not confirmed"
+    head = f"seed {seed}, policy {policy_for(seed).name}, commands {how}: {len(found)} differences; "
+    head += f"again: python -m tests.oracle.compare {seed}"
     return "\n".join([head, *found[:limit], *more])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.oracle.compare", description=__doc__)
     parser.add_argument("seeds", nargs="+", type=int, metavar="SEED")
-    parser.add_argument("--no-confirm", action="store_true")
     options = parser.parse_args()
     for seed in options.seeds:
-        found = differences_of(seed, not options.no_confirm)
-        print(report(seed, not options.no_confirm, found, limit=100))
+        for confirm, found in differences_of(seed):
+            print(report(seed, confirm, found, limit=100))
 
 
 if __name__ == "__main__":

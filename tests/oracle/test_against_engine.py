@@ -19,7 +19,7 @@ from .reference import play
 from .stories import STORIES, Story, told
 
 CHUNK = 6
-SEEDS = range(84)
+SEEDS = range(72)
 SLOW_SEEDS = range(1_000, 1_500)
 ODD_SEEDS = range(7)
 FUZZ_SEEDS = range(14)
@@ -34,9 +34,10 @@ def of_chunk(chunk: range) -> str:
     return f"seeds {chunk.start} to {chunk.stop - 1}"
 
 
-def agree(seeds: range, confirm: bool) -> None:
-    reports = [report(seed, confirm, found) for seed in seeds if (found := differences_of(seed, confirm))]
-    assert not reports, "\n\n".join(["the reference and the engine differ", *reports])
+def agree(seeds: range) -> None:
+    reports = [report(seed, confirm, found) for seed in seeds for confirm, found in differences_of(seed) if found]
+    if reports:
+        pytest.fail("\n\n".join(["the reference and the engine differ", *reports]), pytrace=False)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
@@ -49,20 +50,18 @@ def test_stories(story: Story, tmp_path: Path) -> None:
     assert not differences(play(policy, story.lines, story.until_instant, story.confirm), outgoing)
 
 
-@pytest.mark.parametrize("confirm", [True, False], ids=["confirmed", "unconfirmed"])
 @pytest.mark.parametrize("seeds", chunks(SEEDS), ids=of_chunk)
-def test_random_histories(seeds: range, confirm: bool) -> None:
+def test_random_histories(seeds: range) -> None:
     """The same events with the same data at the same instants, and commands in the same order."""
-    agree(seeds, confirm)
+    agree(seeds)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("confirm", [True, False], ids=["confirmed", "unconfirmed"])
 @pytest.mark.parametrize("seeds", chunks(SLOW_SEEDS), ids=of_chunk)
-def test_many_random_histories(seeds: range, confirm: bool) -> None:
+def test_many_random_histories(seeds: range) -> None:
     """The same over more histories."""
-    agree(seeds, confirm)
+    agree(seeds)
 
 
 # What a replay does not depend on.
@@ -89,7 +88,6 @@ def test_accounts_do_not_touch_each_other(seed: int) -> None:
     lines = random_history(seed, accounts=6, events=160)
     policy, until = policy_for(seed), settled(lines)
     together = replayed(policy, lines, until)
-    assert {event.profile_id for event in together} > {""} or len(together) > 0
     for subject in {json.loads(line)["subject"] for line in lines}:
         alone = [line for line in lines if json.loads(line)["subject"] == subject]
         expected = [event.body for event in together if event.profile_id == subject]

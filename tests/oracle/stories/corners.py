@@ -62,12 +62,15 @@ CORNERS = [
     Story(
         name="a retry that waits, and an event meanwhile",
         sentence="A profile's events leave in the order in which they were decided: time never steps back.",
-        plans=TRIED_AGAIN + measure("file", "legal", 1, 'at = "19:30"') + measure("last", "legal", 1, 'at = "20:30"'),
+        plans="[plans.p]\nmin_gap_days = 0\n"
+        + TRIED_AGAIN
+        + measure("ask", "legal", 1, 'at = "17:00"\napproval = "head"')
+        + measure("file", "legal", 1, 'at = "17:00"'),
         extra=HOURS,
         confirm=False,
-        events=(account(), invoice(), by_hand("03-02 23:00", "measure.ordered", measure="file")),
+        events=(account(), invoice(), by_hand("03-02 23:00", "measure.rejected", command_id="A/1/ask")),
         until="03-03 11:00",
-        expected=("03-02 17:00 A/1/text plan", "03-02 23:00 A/1/file ordered", "03-03 10:00 A/1/text plan"),
+        expected=("03-02 17:00 A/1/text plan", "03-02 23:00 A/1/file plan", "03-03 10:00 A/1/text plan"),
     ),
     Story(
         name="a restriction is sent again at any hour",
@@ -236,7 +239,7 @@ CORNERS = [
     ),
     Story(
         name="what no run closes, the end of the account does",
-        sentence="Closes the profile: the run ends, nothing more is sent; `task.done` is `closed_profile` from then on.",
+        sentence="Closes the profile: the run ends, nothing more is sent; nobody could close the task later.",
         plans=measure("file", "legal", 1, 'approval = "head"'),
         events=(
             account(),
@@ -355,11 +358,11 @@ CORNERS = [
         expected=("03-02 12:00 rejected once unknown_reference",),
     ),
     Story(
-        name="issued on the last day of the calendar",
-        sentence="The next 31st that is on or after the day of issue.",
+        name="issued in the last month of the calendar",
+        sentence="The next 5th that is on or after the day of issue.",
         plans=BLOCK,
-        extra="[terms]\nperson = { day_of_month = 31 }\n",
-        events=(account(), invoice(due=None, issued="9999-12-31"), invoice(name="I2")),
+        extra="[terms]\nperson = { day_of_month = 5 }\n",
+        events=(account(), invoice(due=None, issued="9999-12-01"), invoice(name="I2")),
         until="03-03 00:00",
         expected=("03-02 10:00 A/1/block plan",),
     ),
