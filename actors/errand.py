@@ -44,7 +44,8 @@ class Errand:
     """``arrivals`` in order, then every timer before ``until``.
 
     ``profile`` is a thawed profile for the activation of one that is not active (with what it ``held``); afterwards it
-    is the profile as it is now. ``facts`` begin at ``version`` + 1, those that leave at ``published`` + 1. ``handled`` arrivals were worked when ``failure``
+    is the profile as it is now. ``facts`` begin at ``version`` + 1, those that leave at ``published`` + 1, and
+    ``withheld`` maps commands to the breakers that hold them back. ``handled`` arrivals were worked when ``failure``
     came up, the next one is the suspect.
     """
 
@@ -63,6 +64,7 @@ class Errand:
         "state",
         "until",
         "version",
+        "withheld",
         "wake_at",
         "wake_before",
     )
@@ -82,5 +84,6 @@ class Errand:
         self.wake_before: int = 0
         self.wake_at: int = 0
         self.state: tuple[object, ...] | None = None
+        self.withheld: dict[str, str] | None = None
         self.handled: int = 0
         self.failure: BaseException | None = None

@@ -3,9 +3,10 @@
 A cache of what the store holds: a crash loses nothing, since nothing is told to anybody before it is committed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from actors.breaker import Panel
 from actors.errand import Arrival, Errand, Refused
 from actors.lane import LaneActor
 from domain.calendar import MINUTE, NEVER
@@ -31,6 +32,7 @@ class Crew:
     confirms: bool = False
     freezes: bool = True
     late_before: int = 0
+    panel: Panel = field(default_factory=Panel)
 
 
 class ProfileActor(LaneActor):

@@ -38,6 +38,20 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetFuse:
+    """People have decided what becomes of the commands that a breaker held: it begins to count again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlowFuse:
+    """The store holds commands behind this breaker from before: it lets none through."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dismiss:
     """Stop these profiles: what they hold may differ from what was committed."""
 
@@ -74,7 +88,7 @@ class SegmentSupervisor(LaneActor):
         self.profiles: Final[dict[str, LaneRef[ProfileActor]]] = {}
 
     def on_receive(self, message: Any) -> None:
-        """Takes `Batch`, `Adopt` and `Dismiss`."""
+        """Takes `Batch`, `Adopt`, `Dismiss`, `ResetFuse` and `BlowFuse`."""
         match message:
             case Batch():
                 self._work(message)
@@ -85,6 +99,8 @@ class SegmentSupervisor(LaneActor):
             case Dismiss():
                 for profile_id in message.profile_ids:
                     self._forget(profile_id)
+            case ResetFuse() | BlowFuse():
+                self.crew.panel.set(message.name, isinstance(message, BlowFuse))
             case _:
                 raise TypeError(f"a segment supervisor takes no {type(message).__name__}")
 
@@ -115,6 +131,8 @@ class SegmentSupervisor(LaneActor):
             profile = errand.profile
             if profile is None or errand.failure is not None:
                 continue
+            if self.crew.policy.breakers and not self.crew.confirms:
+                errand.withheld = self.crew.panel.held_back(self.crew.policy, profile, errand.facts)
             if profile.projection == "" and errand.wake_at > errand.until and not self._holds(errand.profile_id):
                 self._forget(errand.profile_id)
                 batch.passivated.append(errand.profile_id)

@@ -26,7 +26,7 @@ from adapters.sqlite_reader import SqliteReader
 from adapters.sqlite_store import SqliteStore
 from adapters.system_clock import SystemClock
 from engine.engine import Engine, EngineSettings
-from engine.ports import Clock, StoreReader
+from engine.ports import Clock
 from engine.service import Service
 from sim.broker import BrokerSink, MemoryBroker
 
@@ -253,7 +253,7 @@ def _http(node: Node) -> "HttpServer | None":
 
 
 @contextmanager
-def open_reader(settings: Settings) -> "Iterator[StoreReader]":
+def open_reader(settings: Settings) -> Iterator[SqliteReader]:
     """The store to look at, also beside a node that works on it. Raises `Unusable` where there is none."""
     path = settings.store_path
     if not path.is_file():

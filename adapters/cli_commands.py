@@ -92,7 +92,7 @@ def store_verify(*, config: Config = None) -> int:
     from adapters.bootstrap import open_reader
     from adapters.verify import verify
 
-    with open_reader(settings) as reader:
+    with open_reader(settings) as reader, reader.standing_still():
         faults = verify(reader)
         counts = reader.counts()
     for fault in faults:

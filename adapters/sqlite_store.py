@@ -147,6 +147,13 @@ class SqliteStore:
     def desks(self) -> Mapping[str, State]:
         return {name: decode_state(body) for name, body in self._look("SELECT service_segment, state FROM desks")}
 
+    def blown(self) -> list[str]:
+        rows = self._look("SELECT DISTINCT breaker FROM outbox WHERE state = 'held' ORDER BY breaker")
+        return [row[0] for row in rows]
+
+    def segment_sizes(self) -> Mapping[str | None, int]:
+        return dict(self._look("SELECT policy_segment, count(*) FROM profiles WHERE NOT is_closed GROUP BY 1"))
+
     def profile_ids(self) -> list[str]:
         return [row[0] for row in self._look("SELECT profile_id FROM profiles WHERE NOT is_closed ORDER BY profile_id")]
 

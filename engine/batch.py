@@ -52,9 +52,12 @@ class Scribe:
             kind = type(fact)
             if kind in PUBLISHED:
                 number += 1
-                outbox.append(self._encode(fact, errand.profile_id, number))
+                event = self._encode(fact, errand.profile_id, number)
+                outbox.append(event)
                 if kind is MeasureRequested:
                     self._count_measure(fact)
+                    if errand.withheld is not None:
+                        _hold_back(event, fact, errand.withheld)
 
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)
@@ -97,6 +100,14 @@ class Scribe:
         for refused in errand.refused:
             if refused.refusal.reason == STALE:
                 tally.events[_envelope_of(refused.arrival).type or "", "stale"] += 1
+
+
+def _hold_back(event: OutgoingEvent, fact: Record, withheld: dict[str, str]) -> None:
+    assert isinstance(fact, MeasureRequested)
+    breaker = withheld.get(fact.command_id)
+    if breaker is not None:
+        event.state = "held"
+        event.breaker = breaker
 
 
 def _envelope_of(arrival: Arrival) -> Envelope:

@@ -13,8 +13,9 @@ from typing import Final
 from actors.errand import Arrival, Errand
 from actors.lane import LaneRef
 from actors.profile import Crew
-from actors.segment import TRIES_MAX, Batch, Dismiss, SegmentSupervisor
+from actors.segment import TRIES_MAX, Batch, BlowFuse, Dismiss, ResetFuse, SegmentSupervisor
 from domain.calendar import MINUTE, NEVER, SECOND
+from domain.events import SegmentChanged
 from domain.messages import PolicyPublished
 from domain.snapshot import thaw
 from engine.batch import Encode, EncodeRejection, Scribe
@@ -26,6 +27,12 @@ from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Delivery, PolicySource, QuarantinedEvent, Store, Transaction
 from engine.tally import Tally
 from engine.timers import Timers
+
+_VOICES_NEEDED: Final = 2
+
+
+class VoteRefused(Exception):
+    """The vote does not count; the text says why."""
 
 
 class EngineFault(Exception):
@@ -86,6 +93,10 @@ class Engine:
         self._horizon = 0
         self._started_at = 0
         self._to_carry: list[str] = []
+        self.blown: Final[set[str]] = set()
+        """Breakers that hold commands back until two people have decided."""
+        self._votes: Final[SimpleQueue[tuple[str, str, bool]]] = SimpleQueue()
+        self._voices: Final[dict[str, dict[str, bool]]] = {}
 
     def begin(self) -> None:
         """Takes up where the engine before stopped: time, outbox, desks, events that wait for their account."""
@@ -94,6 +105,10 @@ class Engine:
         self._supervise()
         self.outbox.recover()
         self._desks.restore(self._store.desks())
+        self._crew.panel.profiles_in.update(self._store.segment_sizes())
+        for breaker in self._store.blown():
+            self.blown.add(breaker)
+            self._tell_supervisors(BlowFuse(breaker))
         for profile_id in self._store.waiting_for_account():
             self.timers.set(profile_id, 0)
 
@@ -109,7 +124,7 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Whether there is work that no delivery or timer brings: a policy to carry, events that did not leave."""
-        return bool(self._to_carry)
+        return bool(self._to_carry) or not self._votes.empty()
 
     def is_due(self, now: int) -> bool:
         """Whether a turn without deliveries has something to do."""
@@ -121,6 +136,34 @@ class Engine:
         if len(self.outbox):
             self.outbox.pump()
 
+    def vote(self, breaker: str, actor: str, let_go: bool) -> None:
+        """A head's voice on what a breaker holds; two people of that role who agree let it go or withdraw it.
+
+        Raises `VoteRefused`. Takes effect with the next turn; may be called from any thread.
+        """
+        if breaker not in self.blown:
+            raise VoteRefused(f"breaker {breaker!r} holds nothing back")
+        if self.policy.managers is None or not self.policy.has_role(actor, "head"):
+            raise VoteRefused(f"{actor!r} is no head or administrator")
+        self._votes.put((breaker, actor, let_go))
+
+    def _count_votes(self) -> None:
+        while not self._votes.empty():
+            breaker, actor, let_go = self._votes.get()
+            voices = self._voices.setdefault(breaker, {})
+            voices[actor] = let_go
+            if breaker in self.blown and list(voices.values()).count(let_go) >= _VOICES_NEEDED:
+                self.settle()
+                self._store.decide_held(breaker, let_go)
+                self.outbox.recover()
+                self.blown.discard(breaker)
+                del self._voices[breaker]
+                self._tell_supervisors(ResetFuse(breaker))
+
+    def _tell_supervisors(self, message: BlowFuse | ResetFuse | Dismiss) -> None:
+        for supervisor in self._supervisors.values():
+            supervisor.tell(message)
+
     def turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool = False) -> Transaction:
         """One batch: the deliveries in order, then every timer before ``until``.
 
@@ -128,6 +171,7 @@ class Engine:
         handed to the commit.
         """
         self._adopt_policy()
+        self._count_votes()
         crew = self._crew
         crew.late_before = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
         intake = self._door.take(deliveries)
@@ -144,7 +188,7 @@ class Engine:
         worked = self._run(list(errands.values()), quarantined)
         worked.extend(self._run_desks(worked, until, quarantined))
         for errand in worked:
-            # Later than the horizon the store remembers it, except for what waits for an account; a replay's never does.
+            # Beyond the horizon the store remembers it: not in a replay, and not what waits for an account.
             stored = self.settings.keeps and errand.profile is not None and errand.profile.is_known
             near = errand.wake_at < self._horizon or not stored
             self.timers.set(errand.profile_id, errand.wake_at if near else NEVER)
@@ -153,6 +197,8 @@ class Engine:
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self._count(intake, worked)
+        if self.policy.breakers:
+            self._watch_breakers(worked)
         self._submit(transaction, intake)
         return transaction
 
@@ -312,6 +358,16 @@ class Engine:
         self._desks.tell(answered, until)
         return answered
 
+    def _watch_breakers(self, worked: list[Errand]) -> None:
+        sizes = self._crew.panel.profiles_in
+        for errand in worked:
+            self.blown.update((errand.withheld or {}).values())
+            for fact in errand.facts:
+                if isinstance(fact, SegmentChanged):
+                    sizes[fact.policy_segment] += 1
+                    if errand.version > 0 or fact.previous_policy_segment is not None:
+                        sizes[fact.previous_policy_segment] -= 1
+
     def _submit(self, transaction: Transaction, intake: Intake) -> None:
         self.settle_or_recover()
         if not self.settings.pipelined:
@@ -328,9 +384,7 @@ class Engine:
             raise
 
     def _recover(self, failure: Exception) -> None:
-        ids = tuple(self._segment_of)
-        for supervisor in self._supervisors.values():
-            supervisor.tell(Dismiss(ids))
+        self._tell_supervisors(Dismiss(tuple(self._segment_of)))
         self._segment_of.clear()
         self._door.forget()
         self._desks.restore(self._store.desks())

@@ -47,9 +47,10 @@ class QuarantinedEvent:
 # Not frozen: that would make it 1 µs dearer, and there is one for each event that leaves.
 @dataclass(slots=True)
 class OutgoingEvent:
-    """An event on its way out; nobody changes it: ``event_id`` never changes, ``routing_key`` says to whom, ``body`` is the whole event.
+    """An event on its way out, which nobody changes once it is written.
 
-    ``state`` is ``pending`` or ``held`` (behind a breaker). ``breaker`` names the one that holds it.
+    ``event_id`` never changes, ``routing_key`` says to whom, ``body`` is the whole event. ``state`` is ``pending`` or
+    ``held``, by the ``breaker`` named.
     """
 
     profile_id: str
@@ -164,6 +165,12 @@ class Store(Protocol):
 
     def desks(self) -> Mapping[str, State]:
         """The state of manager supervisors, by service segment."""
+
+    def blown(self) -> list[str]:
+        """The breakers that hold events back."""
+
+    def segment_sizes(self) -> Mapping[str | None, int]:
+        """How many profiles that are not closed each policy segment has."""
 
     def profile_ids(self) -> list[str]:
         """All profiles that are not closed."""

@@ -216,6 +216,12 @@ class ReplayStore:
     def desks(self) -> Mapping[str, State]:
         return dict(self._desks)
 
+    def blown(self) -> list[str]:
+        return []
+
+    def segment_sizes(self) -> Mapping[str | None, int]:
+        return {}
+
     def profile_ids(self) -> list[str]:
         return []
 

@@ -5,6 +5,7 @@ answer is lost.
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -101,6 +102,14 @@ class MemoryStore:
     def desks(self) -> Mapping[str, State]:
         with self._lock:
             return dict(self._desks)
+
+    def blown(self) -> list[str]:
+        with self._lock:
+            return sorted({e.breaker for e in self._outbox.values() if e.state == "held" and e.breaker is not None})
+
+    def segment_sizes(self) -> Mapping[str | None, int]:
+        with self._lock:
+            return Counter(row.policy_segment for row in self._rows.values() if not row.is_closed)
 
     def profile_ids(self) -> list[str]:
         with self._lock:

@@ -368,4 +368,4 @@ def begun(seed: int, ledger: str = "") -> Life:
 
 
 SEEDS: Final = st.integers(0, 2**32 - 1)
-STEPS: Final = st.binary(min_size=4 * 10, max_size=4 * 50).map(steps_of)
+STEPS: Final = st.binary(min_size=4 * 15, max_size=4 * 60).map(steps_of)

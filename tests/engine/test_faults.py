@@ -138,9 +138,7 @@ def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:
     offer(world, *[account(n, f"ACC-{n}", START) for n in range(10)])
     world.turn(START + HOUR)
     before = len(world.published)
-    renamed = tuple(
-        replace(each, name="everybody") if each.when is None else each for each in policy.segments
-    )
+    renamed = tuple(replace(each, name="everybody") if each.when is None else each for each in policy.segments)
     world.policies.policy = replace(policy, version=policy.version + 1, segments=renamed)
     turns = 0
     while world.engine.is_due(world.clock.now()) and turns < 20:

@@ -18,8 +18,9 @@ from .instants import parse_instant
 from .reference import play
 from .stories import STORIES, Story, told
 
-CHUNK = 6
-SEEDS = range(72)
+# The policies take turns: seven seeds are one of each.
+CHUNK = 7
+SEEDS = range(63)
 SLOW_SEEDS = range(1_000, 1_500)
 ODD_SEEDS = range(7)
 FUZZ_SEEDS = range(14)

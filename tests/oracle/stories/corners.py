@@ -345,6 +345,25 @@ CORNERS = [
         ),
     ),
     Story(
+        name="a rejection between two commands of an instant",
+        sentence="A profile's events leave in the order in which they were decided: none before an earlier one.",
+        plans=measure("one", "legal", 20) + measure("two", "legal", 30),
+        events=(
+            account(),
+            invoice(),
+            by_hand("03-02 12:00", "measure.ordered", measure="one"),
+            by_hand("03-02 12:00", "measure.ordered", measure="none"),
+            by_hand("03-02 12:00", "measure.ordered", measure="two"),
+        ),
+        until="03-03 00:00",
+        watch=COMMANDS + REJECTIONS,
+        expected=(
+            "03-02 12:00 A/1/one ordered",
+            "03-02 12:00 rejected e4 unknown_reference",
+            "03-02 12:00 A/1/two ordered",
+        ),
+    ),
+    Story(
         name="a duplicate after a year",
         sentence="A second event with the same id and source is a duplicate; a recording forgets no id.",
         plans=BLOCK,
