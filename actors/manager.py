@@ -11,12 +11,13 @@ from typing import Any, Final
 from actors.lane import LaneActor
 from domain.calendar import NEVER
 from domain.decision import Refusal
-from domain.desk import TOLD, Desk, LoadReported, Standing, TaskTaken, WorkAssigned, desks_for, role_for, thaw
+from domain.desk import TOLD, Desk, Standing, TaskTaken, WorkAssigned, desks_for, role_for, thaw
 from domain.events import SegmentChanged
 from domain.messages import ManagerChosen
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
+from domain.roster import LoadReported
 
 State = tuple[object, ...]
 

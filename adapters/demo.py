@@ -390,7 +390,7 @@ class Summary:
         yield "Debts worked", f"{_spaced(opened)}: {cured / max(1, opened):.0%} cured", ""
         if episodes:
             yield "Days to pay, of 30", f"{with_measures:.1f} with the measures, {alone:.1f} without", "bold"
-            yield "", f"(the same {_spaced(episodes)} debts and luck, in the demo's model)", "dim"
+            yield "", f"(the same {_spaced(episodes)} debts and luck, in a model)", "dim"
         kept, broken = watch.others["promise.kept"], watch.others["promise.broken"]
         yield "Promises", f"{kept} kept, {broken} broken", ""
         touched = [count for count in watch.contacts.values() if count]

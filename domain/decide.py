@@ -142,12 +142,15 @@ def _served(profile: Profile, policy: Policy, events: list[Record]) -> list[Reco
     """The group of managers follows the service segment; a personal manager is the segment supervisor's to choose."""
     if policy.managers is None or profile.hand_group:
         return []
+    group = _rule_group(profile, policy)
+    awaits_choice = False
     for event in events:
         if isinstance(event, e.SegmentChanged):
+            group = event.group
             awaits_choice = event.personal and profile.manager is None
-            if event.group != profile.group and not awaits_choice:
-                return [e.ManagerChanged(event.at, profile.manager, event.group, "rule")]
-    return []
+    if group == profile.group or awaits_choice or not events:
+        return []
+    return [e.ManagerChanged(events[-1].at, profile.manager, group, "rule")]
 
 
 def _account_closed(profile: Profile, message: m.AccountClosed, policy: Policy) -> Decision:

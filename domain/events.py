@@ -53,6 +53,17 @@ class SegmentChanged(Record):
         self.personal: Final = personal
 
 
+class PersonalManagerDue(Record):
+    """Within the same service segment the profile has become one of those that have a manager of their own."""
+
+    __slots__ = ("service_segment",)
+    __match_args__ = ("at", "service_segment")
+
+    def __init__(self, at: int, service_segment: str) -> None:
+        self.at = at
+        self.service_segment: Final = service_segment
+
+
 class ManagerChanged(Record):
     """Who serves the profile; ``how`` is rule or hand."""
 

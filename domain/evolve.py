@@ -587,6 +587,7 @@ _FOLDS: Final[dict[type, Callable[..., None]]] = {
     m.GroupAssigned: _group_assigned,
     e.SegmentChanged: _segment_changed,
     e.ManagerChanged: _manager_changed,
+    e.PersonalManagerDue: _nothing,
     e.PolicyAdopted: _policy_adopted,
     e.RunOpened: _run_opened,
     e.RunClosed: _run_closed,

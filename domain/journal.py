@@ -45,6 +45,7 @@ _KINDS: Final[tuple[type[Record], ...]] = (
     m.GroupAssigned,
     e.SegmentChanged,
     e.ManagerChanged,
+    e.PersonalManagerDue,
     e.PolicyAdopted,
     e.RunOpened,
     e.RunClosed,

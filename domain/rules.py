@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from domain.events import ConditionReported, PolicyAdopted, SegmentChanged
+from domain.events import ConditionReported, PersonalManagerDue, PolicyAdopted, SegmentChanged
 from domain.messages import AttributeValue
 from domain.policy import Condition, ConditionFailed, Measure, Policy
 from domain.profile import Profile
@@ -121,6 +121,8 @@ def classified(profile: Profile, account: Account, policy: Policy, at: int) -> l
                 personal,
             )
         )
+    elif personal and service_name is not None and profile.manager is None and policy.managers is not None:
+        reports.append(PersonalManagerDue(at, service_name))
     if policy.version != profile.policy_version:
         reports.append(PolicyAdopted(at, policy.version, plan))
     return reports

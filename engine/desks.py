@@ -71,14 +71,19 @@ class Desks:
         if not self._supervisors:
             return answers
         self._collect(worked)
+        self._tell_waiting(answers)
         for name in sorted(self._supervisors):
-            notes = self._waiting.pop(name, None)
-            if notes:
-                notes.sort(key=_place)
-                self._ask(name, Notes(notes, self._reports.put), answers)
             if self._wakes.get(name, NEVER) < until:
                 self._ask(name, Tick(until - 1, self._reports.put), answers)
+        self._tell_waiting(answers)
         return answers
+
+    def _tell_waiting(self, answers: dict[str, list[Record]]) -> None:
+        """Until nothing waits: what one desk gives to a manager is a note for the others."""
+        while self._waiting:
+            name = min(self._waiting)
+            notes = sorted(self._waiting.pop(name), key=_place)
+            self._ask(name, Notes(notes, self._reports.put), answers)
 
     def take_changed(self) -> dict[str, State]:
         """The states that changed since this was last asked, to be committed."""

@@ -345,17 +345,18 @@ class Engine:
         return errand
 
     def _run_desks(self, worked: list[Errand], until: int, quarantined: list[QuarantinedEvent]) -> list[Errand]:
-        """Managers are told what happened; whom they take on is told to the profiles."""
+        """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say."""
+        answered: list[Errand] = []
         answers = self._desks.tell(worked, until)
-        if not answers:
-            return []
-        errands = [
-            Errand(profile_id, [Arrival(message, None) for message in messages])
-            for profile_id, messages in answers.items()
-            if profile_id not in self._quarantined
-        ]
-        answered = self._run(errands, quarantined)
-        self._desks.tell(answered, until)
+        while answers:
+            errands = [
+                Errand(profile_id, [Arrival(message, None) for message in messages])
+                for profile_id, messages in answers.items()
+                if profile_id not in self._quarantined
+            ]
+            round_ = self._run(errands, quarantined)
+            answered.extend(round_)
+            answers = self._desks.tell(round_, until)
         return answered
 
     def _watch_breakers(self, worked: list[Errand]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.lane import ActorDeadError, LaneRef
 from actors.manager import DeskReport, ManagerSupervisor, Note, Notes, PolicyChanged, Tick, loads_of, notes_of
 from domain.calendar import HOUR
-from domain.desk import LoadReported, Standing, TaskTaken, WorkAssigned, desks_for
+from domain.desk import Standing, TaskTaken, WorkAssigned, desks_for
 from domain.events import SegmentChanged, TaskOpened
 from domain.messages import (
     AccountClosed,
@@ -28,6 +28,7 @@ from domain.messages import (
 from domain.policy import Manager, Policy
 from domain.profile import Profile
 from domain.record import Record
+from domain.roster import LoadReported
 from domain.work import work
 from engine.lanes import InlineLane
 from tests.domain.test_desk import MONDAY, TEN, ZONE, person, policy_of

@@ -7,7 +7,6 @@ than choices takes 2 ms for a life where it took 45, and shrinks as well.
 """
 
 import random
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -43,7 +42,6 @@ PEOPLE: Final = {
 
 
 # Policies.
-
 
 
 def random_measure(chance: random.Random, name: str, day: int) -> Measure:

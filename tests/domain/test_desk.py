@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.calendar import HOUR, MINUTE, NEVER, BusinessCalendar, Zone
-from domain.desk import Desk, LoadReported, Standing, TaskTaken, WorkAssigned, desks_for, thaw
+from domain.desk import Desk, Standing, TaskTaken, WorkAssigned, desks_for, thaw
 from domain.events import ManagerChanged, RunClosed, SegmentChanged, TaskClosed, TaskOpened
 from domain.messages import (
     AccountClosed,
@@ -17,6 +17,7 @@ from domain.messages import (
 )
 from domain.policy import Attribute, Manager, Measure, Plan, Policy, Segment, ServiceSegment
 from domain.record import Record
+from domain.roster import LoadReported
 from domain.snapshot import UnknownFormat
 
 ZONE = Zone("Europe/Moscow")

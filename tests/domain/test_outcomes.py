@@ -5,7 +5,7 @@ import pytest
 from domain import events as e
 from domain import messages as m
 from domain.calendar import HOUR, MINUTE
-from tests.domain.world import ACCEPTED, Story, block, contact, file, on, plan, policy, ring, terminate
+from tests.domain.world import ACCEPTED, Story, at, block, contact, file, on, plan, policy, ring, terminate
 
 
 def blocking(retries: int = 2, **more: object) -> Story:
@@ -128,6 +128,20 @@ def test_a_contact_that_failed_at_night_is_sent_again_after_the_messages_of_the_
     story.until("03-04 09:00")
     assert story.tell(m.HoldPlaced, "H", on("03-10"), "flood") == ACCEPTED
     assert story.pays().commands == ["03-03 17:30 ring"]
+
+
+def test_what_waits_for_the_hours_is_not_looked_at_with_the_eyes_of_yesterday() -> None:
+    """After a message in the night the next look is at the opening; at 20:00 the day before, I2 was not overdue yet."""
+    hours = contact("09:00-18:00", "09:00-18:00")
+    rules = policy(block(1), ring(2, "17:00", confirm_within=3 * HOUR, retries=1), contact=hours)
+    story = Story(rules).owes(due="03-02", invoice="I1").owes(due="03-04", invoice="I2").until("03-05 00:30").pays()
+    assert story.profile.wake_at == at("03-05 09:00")
+    assert story.until("03-06").runs == [
+        "03-03 00:00 run 1 opens",
+        "03-03 10:00 block",
+        "03-04 17:00 ring",
+        "03-05 09:00 ring (attempt 2)",
+    ]
 
 
 # Services given back.

@@ -468,7 +468,10 @@ def test_a_closed_account_ends_its_run_its_tasks_and_all_sending() -> None:
     story = Story(rules).owes().until("03-06")
     assert story.tell(m.AccountClosed, "left") == ACCEPTED
     assert story.until("2026-12-31").runs[3:] == ["03-06 00:00 run 1 closed"]
-    assert [line[12:] for line in story.tasks[2:]] == ["measure task A/1/visit closed", "approval task A/1/terminate closed"]
+    assert [line[12:] for line in story.tasks[2:]] == [
+        "measure task A/1/visit closed",
+        "approval task A/1/terminate closed",
+    ]
     assert (story.profile.tasks, story.profile.ledger.debt()) == (None, 1_000)
 
 
