@@ -84,10 +84,9 @@ journal: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("profile_id", "number", "shard"),
-    sqlite_with_rowid=False,
     postgresql_partition_by="LIST (shard)",
 )
-"""Every fact of every profile; only ever appended to."""
+"""Every fact of every profile; only ever appended to, hence a rowid in SQLite: facts go to the end of the table."""
 
 timers: Final = Table(
     "timers",

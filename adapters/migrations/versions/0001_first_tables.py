@@ -66,7 +66,6 @@ def _make_profiles() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("profile_id", "number", "shard", name="pk_journal"),
-        sqlite_with_rowid=False,
         postgresql_partition_by=_PARTITIONED,
     )
     op.create_table(
