@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -31,9 +32,10 @@ from engine.service import Service
 from sim.broker import BrokerSink, MemoryBroker
 
 if TYPE_CHECKING:
-    from adapters.http import HttpServer
+    from adapters.http_server import HttpServer
 
-HOUSEKEEPING_SECONDS: Final = 3_600.0
+FORGETTING_SECONDS: Final = 3_600.0
+LOOK_SECONDS: Final = 1.0
 HTTP_STOP_SECONDS: Final = 4.0
 ENGINE_STOP_SECONDS: Final = 9.0
 
@@ -180,15 +182,38 @@ class Node:
             return None
         return view_of(profile_id, state, self.policies.current(), self.clock.now())
 
+    def blown(self) -> list[str]:
+        """The breakers that hold commands back."""
+        return sorted(self.engine.blown)
+
+    def vote(self, breaker: str, actor: str, let_go: bool) -> None:
+        """A head's voice on what a breaker holds. Raises `engine.engine.VoteRefused`."""
+        self.engine.vote(breaker, actor, let_go)
+
     def _keep_house(self) -> None:
-        """Forgets the ids of events that are older than a double of theirs can be."""
-        while not self._stopping.wait(HOUSEKEEPING_SECONDS):
-            try:
-                forgotten = self.store.forget(self.clock.now() - self.settings.ids_remembered)
-            except Exception as failure:
-                self.log.failure("old ids could not be forgotten", failure)
-            else:
-                self.log.debug("old ids are forgotten", ids=forgotten)
+        """Tells of breakers that hold commands back; forgets ids of events that are too old to come again."""
+        known: list[str] = []
+        forget_at = 0.0
+        while not self._stopping.wait(LOOK_SECONDS):
+            blown = self.blown()
+            for breaker in blown:
+                if breaker not in known:
+                    self.log.error("a breaker holds commands back until two heads have decided", breaker=breaker)
+            for breaker in known:
+                if breaker not in blown:
+                    self.log.info("what a breaker held is decided", breaker=breaker)
+            known = blown
+            if monotonic() >= forget_at:
+                forget_at = monotonic() + FORGETTING_SECONDS
+                self._forget()
+
+    def _forget(self) -> None:
+        try:
+            forgotten = self.store.forget(self.clock.now() - self.settings.ids_remembered)
+        except Exception as failure:
+            self.log.failure("old ids could not be forgotten", failure)
+        else:
+            self.log.debug("old ids are forgotten", ids=forgotten)
 
     def _failed(self, failure: BaseException) -> None:
         self.log.failure("the engine begins again from the store", failure)
@@ -245,7 +270,7 @@ def _http(node: Node) -> "HttpServer | None":
     if address is None:
         return None
     # Half a second of imports, which a node without HTTP is spared.
-    from adapters.http import HttpServer, is_loopback
+    from adapters.http_server import HttpServer, is_loopback
 
     if not is_loopback(address[0]):
         node.log.warn("HTTP has no sign-in: everyone who reaches it may post events", address=node.settings.http)

@@ -1,20 +1,16 @@
 """HTTP: events in, answered only when they are durable; health; a profile with what comes next and why.
 
-Litestar on uvicorn, in a thread with an event loop of its own. There is no sign-in here: the door is for loopback, or
-for a network in which everybody may post events.
+The application (Litestar); `adapters.http_server` serves it. There is no sign-in here: the door is for loopback, or for
+a network in which everybody may post events.
 """
 
 import asyncio
-import ipaddress
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Thread
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
-import uvicorn
 from litestar import Litestar, Request, Response, get, post
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.datastructures import State
@@ -23,19 +19,19 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.params import Parameter
+from litestar.params import JSONBody, Parameter
 from msgspec import Struct
 
 from adapters.cloud_events import decode
-from adapters.logs import Log, in_one_line
+from adapters.faults import one_of
+from adapters.logs import Log
 from adapters.profile_view import ProfileView
-from adapters.settings import Unusable
+from engine.engine import VoteRefused
 from engine.envelope import Envelope, Unreadable
 from sim.broker import BrokerFull
 
 T = TypeVar("T")
 
-CONNECTIONS_MAX: Final = 1_000
 CONTENT_TYPES: Final = ("application/cloudevents+json", "application/cloudevents-batch+json", "application/json")
 
 
@@ -65,12 +61,31 @@ class Inside(Protocol):
     def profile(self, profile_id: str) -> ProfileView | None:
         """A profile as it is stored; None for one that is not known."""
 
+    def blown(self) -> list[str]:
+        """The breakers that hold commands back."""
+
+    def vote(self, breaker: str, actor: str, let_go: bool) -> None:
+        """A head's voice on what a breaker holds. Raises `engine.engine.VoteRefused`."""
+
 
 class Taken(Struct, frozen=True):
     """The events of a body are durable. ``unreadable`` elements of a batch went to the dead letters."""
 
     events: int
     unreadable: int
+
+
+class Vote(Struct, frozen=True, forbid_unknown_fields=True):
+    """``actor`` is a head or administrator; two who agree let what is held go, or withdraw it."""
+
+    actor: str
+    let_go: bool
+
+
+class Breakers(Struct, frozen=True):
+    """The breakers that hold commands back until two people have decided."""
+
+    blown: list[str]
 
 
 class Failed(Struct, frozen=True):
@@ -154,6 +169,13 @@ def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) ->
         loop.call_soon_threadsafe(function)
 
 
+def _refuse_unless(request: Request[Any, Any, Any], content_types: Sequence[str]) -> None:
+    """A web page of another site can post what it likes as text, but has to ask before it posts JSON."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in content_types:
+        raise _Refused(415, f"the content type must be {one_of(content_types)}")
+
+
 @dataclass
 class _PostOperation(Operation):
     """The body is read as it comes, so that Litestar cannot know what is in it."""
@@ -188,9 +210,7 @@ def _failures(*statuses: int) -> dict[int, ResponseSpec]:
 )
 async def post_events(request: Request[Any, Any, Any], state: State) -> Taken:
     """Answered when the events are durable; what they come to leaves as events. Doubles have no effect."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in CONTENT_TYPES:
-        raise _Refused(415, f"the content type must be one of {', '.join(CONTENT_TYPES)}")
+    _refuse_unless(request, CONTENT_TYPES)
     doors: _Doors = state.doors
     return await doors.take(await request.body())
 
@@ -213,6 +233,35 @@ async def get_profile(
     if view is None:
         raise _Refused(404, "no such profile")
     return view
+
+
+@get("/api/v1/breakers", responses=_failures(503), summary="The breakers that hold commands back")
+async def get_breakers(state: State) -> Breakers:
+    """A breaker is named ``<kind>@<policy segment>``."""
+    doors: _Doors = state.doors
+    return Breakers(await doors.answered(doors.inside.blown))
+
+
+@post(
+    "/api/v1/breakers/{breaker:str}/votes",
+    status_code=202,
+    responses=_failures(400, 409, 415),
+    summary="Let what a breaker holds go, or withdraw it",
+)
+async def post_vote(
+    breaker: Annotated[str, Parameter(description="Such as `restrict@everyone`.")],
+    data: JSONBody[Vote],
+    request: Request[Any, Any, Any],
+    state: State,
+) -> Breakers:
+    """Counts with the engine's next turn; the second of two voices that agree decides."""
+    _refuse_unless(request, ("application/json",))
+    doors: _Doors = state.doors
+    try:
+        doors.inside.vote(breaker, data.actor, data.let_go)
+    except VoteRefused as refused:
+        raise _Refused(409, str(refused)) from None
+    return Breakers(await doors.answered(doors.inside.blown))
 
 
 @get("/healthz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Is it worth keeping?")
@@ -246,7 +295,7 @@ def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Li
         return Response(Failed(f"a fault of this program: {type(exception).__name__}"), status_code=500)
 
     return Litestar(
-        [post_events, get_profile, get_health, get_readiness],
+        [post_events, get_profile, get_breakers, post_vote, get_health, get_readiness],
         state=State({"doors": _Doors(inside, limits)}),
         exception_handlers={HTTPException: refused, Exception: failed},
         request_max_body_size=limits.body_bytes,
@@ -262,79 +311,7 @@ def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Li
     )
 
 
-class HttpServer:
-    """Listens from the moment it is made, so that a taken port is known at once; answers after `start`."""
-
-    def __init__(self, address: tuple[str, int], inside: Inside, log: Log, limits: Limits | None = None) -> None:
-        """Port 0 takes any that is free. Raises `Unusable`."""
-        self._log: Final = log
-        self._socket: Final = _listening(*address)
-        host, port = self._socket.getsockname()[:2]
-        self.url: Final = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if is_loopback(host):
-            names = [f"[{host}]" if ":" in host else host, "localhost", address[0]]
-            hosts = [f"{name}:{port}" for name in names] + names
-        else:
-            hosts = ["*"]
-        self._app: Final = create_app(inside, log, hosts, limits or Limits())
-        self._server: Final = uvicorn.Server(
-            uvicorn.Config(
-                self._app,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                limit_concurrency=CONNECTIONS_MAX,
-                timeout_graceful_shutdown=3,
-            )
-        )
-        self._thread: Final = Thread(target=self._run, name="http", daemon=True)
-
-    def start(self) -> None:
-        """Answers from now on, in a thread."""
-        self._thread.start()
-
-    def stop(self, timeout_seconds: float = 5.0) -> bool:
-        """Takes nothing new, answers what is under way, then ends; False where that takes longer than the time."""
-        doors: _Doors = self._app.state.doors
-        doors.is_stopping = True
-        self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
-        self._socket.close()
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        except Exception as failure:
-            self._log.failure("HTTP has ended", failure, url=self.url)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    hint = 'choose another http, or http = "" for none'
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(where)
-            listening.listen(1_024)
-        except OSError:
-            listening.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else in_one_line(error)
-        raise Unusable(f"cannot listen at {host}:{port}: {said} ({hint})") from None
-    return listening
+def stop_taking(app: Litestar) -> None:
+    """From now on nothing new is taken in; what is under way goes on. May be called from any thread."""
+    doors: _Doors = app.state.doors
+    doors.is_stopping = True

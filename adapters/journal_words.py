@@ -149,6 +149,10 @@ _TELLERS: Final[dict[type, _Teller]] = {
     m.ManagerAssigned: lambda f, p: (f"personal manager {f.manager or 'none'}", f.note),
     m.GroupAssigned: lambda f, p: (f"group {f.group} by hand" if f.group else "group by rule again", f.note),
     e.SegmentChanged: _segment,
+    e.PersonalManagerDue: lambda f, p: (
+        f"is due a personal manager in {f.service_segment}",
+        "its attributes have changed",
+    ),
     e.ManagerChanged: lambda f, p: (f"manager {f.manager or 'none'}, group {f.group or 'none'}", f"by {f.how}"),
     e.PolicyAdopted: lambda f, p: (f"goes on under version {f.version} of the policy", "it was published"),
     e.RunOpened: _run_opened,
@@ -171,6 +175,7 @@ _TELLERS: Final[dict[type, _Teller]] = {
     ),
     e.WarningRaised: lambda f, p: (f"warning {f.rule} raised", "the balance fell below its threshold"),
     e.WarningRearmed: lambda f, p: (f"warning {f.rule} armed again", "the balance is high enough"),
+    e.ReminderDue: lambda f, p: (f"reminder {f.rule} of {f.item} waits", "the contact hours are over"),
     e.PreventionSettled: _prevention,
     e.CommandFailed: lambda f, p: (
         f"command {f.command_id} given up",

@@ -121,9 +121,9 @@ def _policy(roots: Sequence[Table], managers: Mapping[str, Manager] | None, faul
         max_overdue=max_overdue,
         restore_within=_only(sections["restore"], lambda table: table.duration("within", None)),
         contact=contact,
-        attributes=declared.attributes,
+        attributes=dict(declared.attributes),
         breakers=read_breakers(_gathered(roots, "breaker", BREAKERS_MAX), names),
-        managers=managers,
+        managers=dict(managers) if managers is not None else None,
     )
     header.close()
     return policy

@@ -200,24 +200,27 @@ class Policy:
     zone: Zone
     calendar: BusinessCalendar
     currency: str
-    plans: Mapping[str, Plan]
+    plans: dict[str, Plan]
     segments: tuple[Segment, ...]
     service_segments: tuple[ServiceSegment, ...] = ()
     preventions: tuple[Prevention, ...] = ()
-    terms: Mapping[str, Terms] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)
     min_overdue: int = 1
     max_overdue: int = 0
     restore_within: int | None = None
     contact: ContactRules = field(default_factory=ContactRules)
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     breakers: tuple[Breaker, ...] = ()
-    managers: Mapping[str, Manager] | None = None
+    managers: dict[str, Manager] | None = None
+    defaults: dict[str, object] = field(init=False)
+    """The defaults of the attributes that have one."""
     warnings: tuple[Prevention, ...] = field(init=False)
     """Prevention by balance thresholds."""
     reminders: tuple[Prevention, ...] = field(init=False)
     """Prevention by days before the due date."""
 
     def __post_init__(self) -> None:
+        self.defaults = {each.name: each.default for each in self.attributes.values() if each.default is not None}
         self.warnings = tuple([each for each in self.preventions if each.balance_below is not None])
         self.reminders = tuple([each for each in self.preventions if each.days_before_due is not None])
 

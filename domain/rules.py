@@ -26,12 +26,8 @@ class Account:
 
     def facts(self, policy: Policy) -> dict[str, object]:
         """The names that a segment rule may use."""
-        attributes: dict[str, object] = {}
-        for declared in policy.attributes.values():
-            if declared.default is not None:
-                attributes[declared.name] = declared.default
-        if self.attributes is not None:
-            attributes.update({name: value for name, value in self.attributes.items() if name in policy.attributes})
+        # What was set under an older policy and is not declared any more is beyond the reach of any rule.
+        attributes = {**policy.defaults, **self.attributes} if self.attributes else policy.defaults
         return {
             "party": self.party,
             "projection": self.projection,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.cli import COMMANDS, FAILED, FINE, PIPE_CLOSED, WRONG_USE, main
 from adapters.settings import PACKAGED_POLICY
@@ -380,6 +382,19 @@ def test_settings_that_cannot_be_used_are_told_with_their_place(command: list[st
     assert told[1].startswith(
         "dms.toml:1: store cannot be postgresql:// yet: this release runs on sqlite, memory and local"
     )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    content=st.one_of(st.binary(max_size=80), st.sampled_from([b'store = "sqlite:///x/y.db"', b'policy = "\\u0000"']))
+)
+def test_whatever_the_settings_hold_no_command_ends_in_a_traceback(content: bytes, dms: Run) -> None:
+    """Lines that can be read, and a status that says whose fault it is."""
+    Path("dms.toml").write_bytes(content)
+    ran = dms("store", "verify", "--config", "dms.toml")
+    assert (ran.status in (FAILED, WRONG_USE), ran.out) == (True, "")
+    assert all(line.isprintable() for line in ran.err.split("\n"))
+    assert "a fault of this program" not in ran.err
 
 
 @pytest.mark.parametrize("command", [["profile", "ACC-1"], ["store", "verify"]])

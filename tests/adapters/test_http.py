@@ -11,10 +11,12 @@ from threading import Event, Thread
 import httpx
 import pytest
 
-from adapters.http import CONTENT_TYPES, HttpServer, Limits
+from adapters.http import CONTENT_TYPES, Limits
+from adapters.http_server import HttpServer
 from adapters.logs import open_log
 from adapters.profile_view import ProfileView
 from adapters.settings import Unusable
+from engine.engine import VoteRefused
 from sim.broker import BrokerFull
 
 EVENT = {
@@ -38,6 +40,7 @@ class Inside:
 
     def begin_again(self) -> None:
         self.taken: list[bytes] = []
+        self.votes: list[tuple[str, str, bool]] = []
         self.waiting: list[Future[None]] = []
         self.is_durable_at_once = True
         self.is_full = False
@@ -45,6 +48,14 @@ class Inside:
         self.views: dict[str, ProfileView] = {}
         self.store_answers = Event()
         self.store_answers.set()
+
+    def blown(self) -> list[str]:
+        return ["restrict@everyone"]
+
+    def vote(self, breaker: str, actor: str, let_go: bool) -> None:
+        if actor != "orlova":
+            raise VoteRefused(f"{actor!r} is no head or administrator")
+        self.votes.append((breaker, actor, let_go))
 
     def offer(self, body: bytes) -> "Future[None]":
         if self.is_full:
@@ -267,6 +278,22 @@ def test_a_profile_is_found_by_whatever_its_id_holds(profile_id: str, client: ht
     answer = client.get(f"/api/v1/profiles/{quote(profile_id, safe='/')}")
     assert (answer.status_code, answer.json()["profile_id"]) == (200, profile_id)
     assert answer.json()["attributes"] == {"region": "MSK"}
+
+
+def test_what_a_breaker_holds_is_decided_by_people(client: httpx.Client, inside: Inside) -> None:
+    """A vote counts; one of somebody who may not is 409, half a vote 400."""
+    assert client.get("/api/v1/breakers").json() == {"blown": ["restrict@everyone"]}
+    votes = "/api/v1/breakers/restrict@everyone/votes"
+    assert client.post(votes, json={"actor": "orlova", "let_go": True}).status_code == 202
+    assert inside.votes == [("restrict@everyone", "orlova", True)]
+    refused = client.post(votes, json={"actor": "nobody", "let_go": True})
+    assert (refused.status_code, error_of(refused)) == (409, "'nobody' is no head or administrator")
+    halves: tuple[object, ...] = ({"actor": "orlova"}, {"actor": 1, "let_go": True}, [])
+    for half in halves:
+        assert client.post(votes, json=half).status_code == 400
+    text = client.post(votes, content='{"actor":"orlova","let_go":true}', headers={"content-type": "text/plain"})
+    assert text.status_code == 415
+    assert len(inside.votes) == 1
 
 
 def test_an_unknown_profile_and_an_unknown_path_are_told_in_one_line(client: httpx.Client) -> None:

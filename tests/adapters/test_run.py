@@ -360,6 +360,30 @@ def test_another_policy_takes_effect_without_a_restart(node: Node) -> None:
     assert node.end(signal.SIGTERM) == 0
 
 
+def test_what_a_breaker_holds_leaves_when_two_heads_agree(node: Node) -> None:
+    """It is told in the log; who is no head has no voice."""
+    (node.folder / "policy.toml").write_text(POLICY + '[[breaker]]\nkind = "restrict"\nper_hour = 1\n')
+    managers = [("orlova", "administrator"), ("belov", "head"), ("frolov", "specialist")]
+    (node.folder / "managers.toml").write_text(
+        "".join(f'[[manager]]\nid = "{id}"\nrole = "{role}"\n' for id, role in managers)
+    )
+    node.start()
+    url = node.url()
+    events = [each for number in (1, 2, 3) for each in debt(number)]
+    httpx.post(f"{url}/api/v1/events", content=json.dumps(events), headers={"content-type": "application/json"})
+    node.wait_for(lambda: node.has_said("a breaker holds commands back until two heads have decided"))
+    (breaker,) = httpx.get(f"{url}/api/v1/breakers").json()["blown"]
+    votes = f"{url}/api/v1/breakers/{breaker}/votes"
+    answers = [httpx.post(votes, json={"actor": id, "let_go": True}).status_code for id in ("frolov", "orlova")]
+    assert answers == [409, 202]
+    assert sum(f"{each}/1/block" in commands for each, commands in node.commands().items()) == 1
+    assert httpx.post(votes, json={"actor": "belov", "let_go": True}).status_code == 202
+    node.wait_for(lambda: node.commands() == {f"ACC-{number}": expected(number, False) for number in (1, 2, 3)})
+    node.wait_for(lambda: node.has_said("what a breaker held is decided"))
+    assert httpx.get(f"{url}/api/v1/breakers").json() == {"blown": []}
+    assert node.end(signal.SIGTERM) == 0
+
+
 def test_without_a_file_events_leave_on_standard_output(node: Node) -> None:
     """As JSON lines, and nothing else; they may come from standard input, a pipe that stays open."""
     (node.folder / "dms.toml").write_text('policy = "policy.toml"\nhttp = ""\n')

@@ -98,9 +98,6 @@ def test_of_a_debtor_who_owes_nothing_and_of_a_closed_account_nothing_is_foretol
 # Why.
 
 
-UNSAID = pytest.mark.xfail(reason="once its instant has come, nothing but its day is seen to have set it")
-
-
 def test_the_reason_of_a_measure_names_its_day_and_the_due_date_it_counts_from() -> None:
     assert reasons(Story(policy(block(1))).owes()) == [
         "10.00 RUB are overdue, 1 days past due",
@@ -108,7 +105,6 @@ def test_the_reason_of_a_measure_names_its_day_and_the_due_date_it_counts_from()
     ]
 
 
-@UNSAID
 @pytest.mark.parametrize(
     ("rules", "why"),
     [
@@ -120,7 +116,6 @@ def test_the_reason_of_a_measure_is_the_rule_that_set_its_instant(rules: Policy,
     assert reasons(Story(rules).owes())[1].startswith(why)
 
 
-@UNSAID
 def test_the_reason_may_be_the_gap_a_hold_a_cap_or_a_condition() -> None:
     rules = policy(
         ring(1),
@@ -154,7 +149,6 @@ def managed(*people: Manager) -> Policy:
     return policy(block(1), terminate(3, approval="administrator"), managers={each.id: each for each in people})
 
 
-@pytest.mark.xfail(reason="what the imagined approval brings about is not among the steps")
 def test_where_a_head_must_decide_it_says_so_and_goes_on_as_if_approved() -> None:
     people = Manager(id="hanna", name="Hanna", role="head"), Manager(id="adam", name="Adam", role="administrator")
     for rules in (managed(*people), policy(block(1), terminate(3, approval="head"))):
@@ -165,7 +159,6 @@ def test_where_a_head_must_decide_it_says_so_and_goes_on_as_if_approved() -> Non
         ]
 
 
-@pytest.mark.xfail(reason="only an approval asked for within the forecast is imagined")
 def test_it_goes_on_as_if_approved_also_where_the_head_has_been_asked_already() -> None:
     rules = policy(block(1), file(3, approval="head"), file(4, name="last"))
     story = Story(rules).owes().until("03-10 12:00")
@@ -177,7 +170,6 @@ def test_where_nobody_may_approve_the_forecast_ends_with_the_question() -> None:
     assert steps[2:] == ["03-05 10:00 terminate asks for approval"]
 
 
-@pytest.mark.xfail(reason="the words say that nothing is overdue")
 def test_a_warning_beside_an_overdue_debt_does_not_say_that_nothing_is_overdue() -> None:
     reminder = Prevention(name="due-soon", measure=remind(), days_before_due=1)
     story = Story(policy(preventions=[reminder])).owes(invoice="I1").owes(due="03-20", invoice="I2").until("03-10")

@@ -157,7 +157,6 @@ def test_a_reminder_waits_for_contact_hours_and_is_dropped_if_paid_meanwhile_or_
     assert invoiced(late, contact=HOURS).owes(due="03-10").until("03-31").commands == []
 
 
-@pytest.mark.xfail(reason="an item opened again is taken for one that was paid at the instant of its reminder")
 def test_a_reminder_that_waits_goes_though_the_item_was_paid_for_a_while() -> None:
     """It was unpaid at its instant, 08:00, and is unpaid at the opening, at noon."""
     story = invoiced(due_soon(at="08:00"), contact=HOURS).owes(due="03-10").until("03-07 09:00").pays(payment="P")
