@@ -14,15 +14,18 @@ from domain.record import Record
 class Arrival:
     """A message on its way to a profile; ``ticket`` is the engine's, opaque here, to know it again.
 
-    ``number`` orders the events of a profile that wait for its account (0: it does not wait).
+    ``number`` orders the events of a profile that wait for its account (0: it does not wait). With a ``fault`` there is
+    nothing to work: the event takes its turn only to be refused in its place; the message then is no more than its
+    instant.
     """
 
-    __slots__ = ("message", "number", "ticket")
+    __slots__ = ("fault", "message", "number", "ticket")
 
-    def __init__(self, message: Record, ticket: object, number: int = 0) -> None:
+    def __init__(self, message: Record, ticket: object, number: int = 0, fault: Refusal | None = None) -> None:
         self.message: Final = message
         self.ticket: Final = ticket
         self.number: int = number
+        self.fault: Final = fault
 
     def at(self, instant: int) -> "Arrival":
         """The same message taking effect at another instant."""
@@ -30,14 +33,15 @@ class Arrival:
 
 
 class Refused:
-    """A message that changed nothing, why, and when that was decided."""
+    """A message that changed nothing, why, when that was decided, and ``after`` how many facts of the errand."""
 
-    __slots__ = ("arrival", "at", "refusal")
+    __slots__ = ("after", "arrival", "at", "refusal")
 
-    def __init__(self, arrival: Arrival, refusal: Refusal, at: int) -> None:
+    def __init__(self, arrival: Arrival, refusal: Refusal, at: int, after: int) -> None:
         self.arrival: Final = arrival
         self.refusal: Final = refusal
         self.at: Final = at
+        self.after: Final = after
 
 
 class Errand:

@@ -62,14 +62,16 @@ class ProfileActor(LaneActor):
             at = message.at
             if profile.wake_at < at:
                 self._catch_up(at, at, facts)
-            if profile.projection == "" and type(message) is not AccountUpdated:
+            if arrival.fault is not None:
+                self._refuse(arrival, arrival.fault, at, errand)
+            elif profile.projection == "" and type(message) is not AccountUpdated:
                 self._hold(arrival, at, errand)
             else:
                 if self.held:
                     self._expire(at, errand)
                 refusal = self._work(message, facts)
                 if refusal is not None:
-                    errand.refused.append(Refused(arrival, refusal, at))
+                    self._refuse(arrival, refusal, at, errand)
                 elif self.held:
                     self._release(at, errand)
             errand.handled += 1
@@ -123,7 +125,7 @@ class ProfileActor(LaneActor):
         for arrival in waiting:
             refusal = self._work(arrival.at(at).message, errand.facts)
             if refusal is not None:
-                errand.refused.append(Refused(arrival, refusal, at))
+                self._refuse(arrival, refusal, at, errand)
             self._note_released(arrival, errand)
 
     def _expire(self, before: int, errand: Errand) -> None:
@@ -132,8 +134,12 @@ class ProfileActor(LaneActor):
         while self.held and self._expiry(self.held[0]) < before:
             arrival = self.held.pop(0)
             refusal = Refusal("unknown_subject", f"no account {self.profile.profile_id!r} came in time")
-            errand.refused.append(Refused(arrival, refusal, self._expiry(arrival)))
+            self._refuse(arrival, refusal, self._expiry(arrival), errand)
             self._note_released(arrival, errand)
+
+    @staticmethod
+    def _refuse(arrival: Arrival, refusal: Refusal, at: int, errand: Errand) -> None:
+        errand.refused.append(Refused(arrival, refusal, at, len(errand.facts)))
 
     @staticmethod
     def _note_released(arrival: Arrival, errand: Errand) -> None:

@@ -89,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, lines = _told(error)
         for line in lines:
             print(f"dms {name}: {line}" if name else f"dms: {line}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_stdout()
         return status
     return FINE
 

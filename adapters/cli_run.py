@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Event, Thread
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 from cyclopts import Parameter
 
@@ -69,12 +69,9 @@ def run(
         raise Failure("nobody reads the standard output any more, and what leaves has nowhere to go")
     if node.service.failure is not None:
         raise Failure("the engine gave up; the log says why")
-    if feeder is not None:
-        if isinstance(feeder.failure, InputError):
-            raise feeder.failure
-        if feeder.is_alive:
-            _leave(FINE)
-    return FINE
+    if feeder is not None and isinstance(feeder.failure, InputError):
+        raise feeder.failure
+    _leave(FINE)
 
 
 def _when_nobody_reads(node: "Node", stopping: Event) -> Event:
@@ -188,8 +185,9 @@ def _is_pipe(file: str) -> bool:
     return Path(file).exists() and not Path(file).is_file()
 
 
-def _leave(status: int) -> None:
-    """Ends the process although threads hang, or wait for an input that may never come."""
+def _leave(status: int) -> NoReturn:
+    """Ends the process without taking it apart, which takes 5 s for 50,000 profiles. Threads may hang, or wait for an
+    input that never comes; all that counts is on the disk."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

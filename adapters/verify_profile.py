@@ -94,8 +94,7 @@ def _waiting_faults(profile: Profile) -> Iterator[str]:
         yield f"measure {name!r} waits twice"
     asked = {each.command_id for each in pending if not each.granted}
     asking = {task.command_id for task in tasks if task.why == "approval"}
-    # Closing an account leaves the tasks that belong to no run to whoever has them.
-    for command_id in sorted(asked - asking if profile.closed else asked ^ asking):
+    for command_id in sorted(asked ^ asking):
         yield f"{command_id!r} waits for approval " + ("without a task" if command_id in asked else "as a task only")
     for command_id in sorted(profile.outstanding or ()):
         if not is_sent(profile, command_id):

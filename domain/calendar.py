@@ -18,6 +18,8 @@ NEVER: Final = 1 << 62
 """Later than every instant: the wake-up of a profile that waits for nothing."""
 
 EPOCH_DAY: Final = 719_163  # date(1970, 1, 1).toordinal()
+_LAST: Final = date.max
+_LAST_DAY: Final = _LAST.toordinal()  # a due date may lie beyond it: days are integers
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2100
 
@@ -169,15 +171,15 @@ def month_day(day: int, day_of_month: int) -> int:
     candidate = _clipped(at.year, at.month, day_of_month)
     if candidate >= day:
         return candidate
-    if at.month == 12:
-        return _clipped(at.year + 1, 1, day_of_month)
-    return _clipped(at.year, at.month + 1, day_of_month)
+    if at.month < 12:
+        return _clipped(at.year, at.month + 1, day_of_month)
+    return _LAST_DAY + day_of_month if at.year == _LAST.year else _clipped(at.year + 1, 1, day_of_month)
 
 
 def _clipped(year: int, month: int, day_of_month: int) -> int:
     first = date(year, month, 1).toordinal()
-    following = date(year + month // 12, month % 12 + 1, 1).toordinal()
-    return min(first + day_of_month - 1, following - 1)
+    last = date(year, month + 1, 1).toordinal() - 1 if month < 12 else date(year, 12, 31).toordinal()
+    return min(first + day_of_month - 1, last)
 
 
 def date_of(day: int) -> str:

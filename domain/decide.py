@@ -15,7 +15,7 @@ from domain.decision import STALE, Decision, refused
 from domain.follow import ALL, DEADLINES, current_plan, follow
 from domain.messages import AttributeValue
 from domain.policy import Attribute, Policy
-from domain.profile import Pending, Profile, Restriction
+from domain.profile import Pending, Profile
 from domain.record import Record
 from domain.rules import Account, account_of, classified
 from domain.timing import standing
@@ -338,33 +338,20 @@ def _restriction_lifted(profile: Profile, message: m.RestrictionLifted, policy: 
         return _unknown("measure", message.measure)
     if profile.closed:
         return _closed(profile)
-    restriction = _in_force(run.restrictions, message.measure) if run is not None else None
-    of_run = run
-    if restriction is None:
-        # Ordered without a run: nothing but a person lifts it.
-        restriction = _in_force(profile.loose, message.measure)
-        of_run = None
+    restriction = profile.liftable(message.measure)
     if restriction is None and run is None:
         return refused("no_run", "there is no run, and nothing is restricted without one")
     if restriction is None:
         return _unknown("restriction in force", message.measure)
     if not policy.has_role(message.actor, "specialist"):
         return _not_allowed(message.actor, "give a service back")
-    events: list[Record] = [message]
-    if restriction.reverse is not None:
-        today = policy.zone.day(message.at)
-        overdue, oldest = standing(profile, today)
-        dpd = today - oldest if oldest > 0 else 0
-        events.append(reversal(profile, policy, of_run, restriction, BY_ORDER, message.at, today, overdue, dpd, 0))
-    return Decision(events)
-
-
-def _in_force(restrictions: list[Restriction] | None, measure: str) -> Restriction | None:
-    if restrictions is not None:
-        for restriction in restrictions:
-            if restriction.measure == measure and restriction.is_in_force and restriction.reverse is not None:
-                return restriction
-    return None
+    today = policy.zone.day(message.at)
+    overdue, oldest = standing(profile, today)
+    dpd = today - oldest if oldest > 0 else 0
+    # Ordered without a run, it is given back without one.
+    of_run = None if profile.loose is not None and restriction in profile.loose else run
+    command = reversal(profile, policy, of_run, restriction, BY_ORDER, message.at, today, overdue, dpd, 0)
+    return Decision([message, command])
 
 
 def _task_done(profile: Profile, message: m.TaskDone, policy: Policy) -> Decision:
@@ -508,12 +495,23 @@ def _plan_amended(profile: Profile, message: m.PlanAmended, policy: Policy) -> D
     for measure, skip, _ in message.changes:
         if measure in run.fired:
             return refused("not_changeable", f"measure {measure!r} has fired already")
-        pending = _awaiting(profile, run.plan, measure)
-        if skip and pending is not None:
-            events.extend(_approval_closed(profile, pending.command_id, message.at, message.actor, "skipped"))
+        if skip:
+            events.extend(_no_longer_waiting(profile, run.plan, measure, message.at, message.actor))
     if not policy.has_role(message.actor, "specialist"):
         return _not_allowed(message.actor, "amend the plan")
     return Decision(events)
+
+
+def _no_longer_waiting(profile: Profile, plan: str, measure: str, at: int, actor: str) -> list[Record]:
+    """A measure that is skipped waits for nothing any more: neither for a head nor for contact hours."""
+    events: list[Record] = []
+    for pending in profile.pending or ():
+        if pending.in_run and pending.plan == plan and pending.measure == measure:
+            if pending.granted:
+                events.append(e.MeasureSkipped(at, measure, 0, "amended"))
+            else:
+                events.extend(_approval_closed(profile, pending.command_id, at, actor, "skipped"))
+    return events
 
 
 def _manager_assigned(profile: Profile, message: m.ManagerAssigned, policy: Policy) -> Decision:

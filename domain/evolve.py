@@ -190,18 +190,17 @@ def _count_contact(profile: Profile, kind: str, on: int) -> None:
 
 
 def _restriction_lifted(profile: Profile, event: m.RestrictionLifted) -> None:
-    _lift(profile, event.measure)
-
-
-def _lift(profile: Profile, measure: str) -> None:
-    run = profile.run
-    if run is not None and run.restrictions is not None:
-        for restriction in run.restrictions:
-            if restriction.measure == measure and restriction.is_in_force:
-                restriction.lifted = True
-                return
+    restriction = profile.liftable(event.measure)
+    assert restriction is not None
+    restriction.lifted = True
     if profile.loose is not None:
-        profile.loose = [each for each in profile.loose if each.measure != measure] or None
+        profile.loose = [each for each in profile.loose if not each.lifted] or None
+    # A service that is given back is not taken away by a late retry.
+    for command_id in restriction.command_ids:
+        sent = profile.outstanding.get(command_id) if profile.outstanding is not None else None
+        if sent is not None:
+            sent.settled = True
+            sent.deadline = NEVER
 
 
 def _measure_completed(profile: Profile, event: m.MeasureCompleted) -> None:
@@ -242,9 +241,12 @@ def _never_took_effect(profile: Profile, command_id: str) -> None:
 
 
 def _took_effect(profile: Profile, command: e.MeasureRequested) -> None:
-    """Confirmed after all: it will be reversed."""
+    """Confirmed after all: it will be reversed, if it belongs to what is restricted now."""
+    if command.run_id != (profile.run.run_id if profile.run is not None else None):
+        return
     for restriction in _restrictions(profile):
-        if restriction.measure == command.measure and restriction.target == command.target:
+        same = (restriction.measure, restriction.target, restriction.reverse)
+        if same == (command.measure, command.target, command.reverse):
             restriction.command_ids = (*restriction.command_ids, command.command_id)
 
 
@@ -397,8 +399,6 @@ def _measure_requested(profile: Profile, event: e.MeasureRequested) -> None:
         run.issued = _sent_now(run.issued, event.measure)
     if event.kind == "restrict":
         _restrict(profile, event)
-    elif event.restores is not None:
-        _settle_restriction(profile, event.restores)
     if run is not None and event.counts:
         run.fired = (*run.fired, event.measure)
         if event.day > run.fired_day:
@@ -441,15 +441,6 @@ def _drop_sent(profile: Profile, event: e.MeasureRequested) -> bool:
     if not profile.pending:
         profile.pending = None
     return reserved
-
-
-def _settle_restriction(profile: Profile, measure: str) -> None:
-    """A service that is given back is not taken away by a late retry."""
-    assert profile.outstanding is not None
-    for sent in profile.outstanding.values():
-        if sent.command.kind == "restrict" and sent.command.measure == measure:
-            sent.settled = True
-            sent.deadline = NEVER
 
 
 def _restrict(profile: Profile, event: e.MeasureRequested) -> None:

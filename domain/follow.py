@@ -251,26 +251,27 @@ def _outcomes(profile: Profile, now: int, policy: Policy, timers: int) -> tuple[
     wake_at = NEVER
     assert profile.outstanding is not None
     for sent in profile.outstanding.values():
-        if sent.deadline >= wake_at:
+        if sent.deadline > now:
+            wake_at = min(wake_at, sent.deadline)
             continue
         command = sent.command
+        # The same command again is still a contact: nobody is rung at night for want of a confirmation.
+        is_ringing = command.kind in CONTACT_KINDS and command.attempt <= command.retries
+        opening = contact_opening(profile, policy, now) if is_ringing else now
         # A failure is acted upon with its report; what waits after it is a timer like any other.
         just_reported = sent.reported and sent.deadline == now and command.kind != "restore"
-        if sent.deadline > now or not (timers == ALL or just_reported):
-            wake_at = sent.deadline
-            continue
-        if command.kind == "restore":
-            overdue = ServiceRestoreOverdue(
-                now, command.command_id, command.measure, command.target, command.run_id, command.at
-            )
-            return [overdue], NEVER
-        if command.attempt > command.retries:
+        if opening > now or (timers != ALL and not just_reported):
+            wake_at = min(wake_at, opening)
+        elif command.kind == "restore":
+            return [
+                ServiceRestoreOverdue(
+                    now, command.command_id, command.measure, command.target, command.run_id, command.at
+                )
+            ], NEVER
+        elif command.attempt > command.retries:
             return given_up(profile, sent, now), NEVER
-        # The same command again is still a contact: nobody is rung at night for want of a confirmation.
-        opening = contact_opening(profile, policy, now) if command.kind in CONTACT_KINDS else now
-        if opening <= now:
+        else:
             return [retried(sent, now)], NEVER
-        wake_at = min(wake_at, opening)
     return None, wake_at
 
 

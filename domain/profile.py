@@ -280,6 +280,15 @@ class Profile:
         self.published: int = 0
         self.version: int = 0
 
+    def liftable(self, measure: str) -> Restriction | None:
+        """What lifting ``measure`` by hand gives back: of the run first, else of what was restricted without one."""
+        in_run = self.run.restrictions if self.run is not None else None
+        for restrictions in (in_run, self.loose):
+            for restriction in restrictions or ():
+                if restriction.measure == measure and restriction.is_in_force and restriction.reverse is not None:
+                    return restriction
+        return None
+
     @property
     def is_known(self) -> bool:
         """Whether an account event has created the profile."""

@@ -33,31 +33,37 @@ class Scribe:
             self._reject(envelope, refusal, at, transaction)
         for errand in errands:
             self._count(errand)
-            if errand.facts:
-                self._publish(errand, transaction.outbox)
+            if errand.facts or errand.refused:
+                self._publish(errand, transaction)
             if self._keeps:
                 self._keep(errand, transaction)
-            for refused in errand.refused:
-                if refused.refusal.reason != STALE:
-                    self._reject(_envelope_of(refused.arrival), refused.refusal, refused.at, transaction)
         return transaction
 
     def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
         self._tally.events[envelope.type or "", "rejected"] += 1
         transaction.outbox.append(self._encode_rejection(envelope, refusal, at))
 
-    def _publish(self, errand: Errand, outbox: list[OutgoingEvent]) -> None:
+    def _publish(self, errand: Errand, transaction: Transaction) -> None:
+        """What leaves of an errand, refusals included, in the order in which it was decided."""
         number = errand.published
-        for fact in errand.facts:
+        refused = iter([each for each in errand.refused if each.refusal.reason != STALE])
+        next_refused = next(refused, None)
+        for position, fact in enumerate(errand.facts):
+            while next_refused is not None and next_refused.after <= position:
+                self._reject(_envelope_of(next_refused.arrival), next_refused.refusal, next_refused.at, transaction)
+                next_refused = next(refused, None)
             kind = type(fact)
             if kind in PUBLISHED:
                 number += 1
                 event = self._encode(fact, errand.profile_id, number)
-                outbox.append(event)
+                transaction.outbox.append(event)
                 if kind is MeasureRequested:
                     self._count_measure(fact)
                     if errand.withheld is not None:
                         _hold_back(event, fact, errand.withheld)
+        while next_refused is not None:
+            self._reject(_envelope_of(next_refused.arrival), next_refused.refusal, next_refused.at, transaction)
+            next_refused = next(refused, None)
 
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)

@@ -173,7 +173,9 @@ class Engine:
         self._adopt_policy()
         self._count_votes()
         crew = self._crew
-        crew.late_before = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
+        # While messages wait that came before the start, every timer is late: they take effect first.
+        on_time = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
+        crew.late_before = NEVER if backlog else on_time
         intake = self._door.take(deliveries)
         for unreadable in intake.unreadable:
             self._broker.dead_letter(unreadable.body, unreadable.reason)

@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.errand import Arrival
 from domain.decision import Refusal
+from domain.messages import Wake
 from engine.envelope import Envelope, Unreadable
 from engine.ports import Delivery, HeldEvent, Store
 from engine.tally import Tally
@@ -15,7 +16,10 @@ Decode = Callable[[bytes], list[Envelope | Unreadable]]
 
 @dataclass(slots=True)
 class Intake:
-    """What a round of deliveries holds. ``arrivals`` are in order of arrival for each profile."""
+    """What a round of deliveries holds: ``arrivals`` of each profile in their order.
+
+    What is ``rejected`` here names no profile that could do it.
+    """
 
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     inbox: list[tuple[str, str, int]] = field(default_factory=list)
@@ -59,12 +63,15 @@ class Door:
             at = intake.last_at = self._stamp(envelope.time)
             intake.inbox.append((*key, at))
             fault = envelope.fault
-            if fault is not None:
+            subject = envelope.subject
+            if fault is None:
+                arrival = Arrival(envelope.message(at), envelope)
+            else:
+                arrival = Arrival(Wake(at), envelope, fault=fault)
+            if subject is None:
+                assert fault is not None, "an envelope without a fault has a subject"
                 intake.rejected.append((envelope, fault, at))
                 continue
-            subject = envelope.subject
-            assert subject is not None, "an envelope without a fault has a subject"
-            arrival = Arrival(envelope.message(at), envelope)
             waiting = intake.arrivals.get(subject)
             if waiting is None:
                 intake.arrivals[subject] = [arrival]

@@ -111,10 +111,36 @@ def test_a_message_that_is_no_fact_is_not_written() -> None:
         encode_fact(m.Wake(1))
 
 
-def test_every_kind_of_fact_is_read_as_it_was_written() -> None:
-    """Also those that no random life leads to: every field a value of its own."""
-    for name, kind in FACTS.items():
-        values: list[object] = [n if field == "at" else f"{field}{n}" for n, field in enumerate(kind.__match_args__)]
-        fact: Record = kind(*values)
-        assert encode_fact(fact)[0] == name
-        assert decode_fact(*encode_fact(fact)) == fact
+# By name, since compiled records check their types and do not tell them.
+FLAGS = frozenset("awaits_approval personal counts contact ordered in_run sent reported".split())
+NUMBERS = frozenset(
+    "at amount issued_on due_on delta balance sequence until pay_by holds_until breaks_at checked_from on version"
+    " number plan_version dpd overdue step day confirm_by confirm_within retries attempt bound part"
+    " requested_at".split()
+)
+OTHERS: dict[str, object] = {
+    "params": {"tags": ["a", {"b": [1]}]},
+    "attributes": {"vip": True, "share": 0.5, "since": None},
+    "parts": ((739_000, 5), (739_030, 6)),
+    "changes": (("ring", None, 7), ("block", True, None)),
+}
+
+
+def sample(kind: str, field: str, position: int) -> object:
+    """A value that the field may have, and that no other field of the record has."""
+    if field in FLAGS and kind != "LedgerMismatch":
+        return position % 2 == 0
+    if field in NUMBERS or kind == "LedgerMismatch":
+        return position + 1
+    return OTHERS.get(field, f"{field} {position}")
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_every_kind_of_fact_is_read_as_it_was_written(kind: str) -> None:
+    """Also those that no random life leads to."""
+    fields = FACTS[kind].__match_args__
+    fact: Record = FACTS[kind](*[sample(kind, field, position) for position, field in enumerate(fields)])
+    assert encode_fact(fact)[0] == kind
+    again = decode_fact(*encode_fact(fact))
+    assert again == fact
+    assert repr(again) == repr(fact)

@@ -87,6 +87,12 @@ def a_run_that_is_over_fires_nothing(life: Life) -> None:
                     assert fact.run_id not in reasonless
 
 
+def time_goes_forward(life: Life) -> None:
+    """What happens later is told later."""
+    instants = [fact.at for fact in life.facts]
+    assert instants == sorted(instants)
+
+
 def an_account_that_is_closed_sends_nothing(life: Life) -> None:
     """When an account is closed nothing more is sent, and no task stays open that nobody could close."""
     if life.profile.closed:
@@ -441,6 +447,7 @@ def _as_foretold(fact: Record) -> Iterator[tuple[int, str]]:
 
 
 LAWS: Final[list[Callable[[Life], None]]] = [
+    time_goes_forward,
     runs_follow_one_another,
     a_run_that_is_over_fires_nothing,
     an_account_that_is_closed_sends_nothing,

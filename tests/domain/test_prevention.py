@@ -164,6 +164,14 @@ def test_a_reminder_that_waits_goes_though_the_item_was_paid_for_a_while() -> No
     assert story.until("03-31").commands == ["03-07 12:00 due-soon (prevention)"]
 
 
+def test_a_rule_that_a_version_brings_reminds_of_nothing_whose_instant_had_passed() -> None:
+    """Nor is anybody looked at with the eyes of that instant."""
+    story = Story(policy()).owes(due="03-20", invoice="I1").owes(due="03-04", invoice="I2").until("03-15 12:00")
+    story.under(policy(preventions=[due_soon(10)], version=2))
+    assert story.tell(m.PolicyPublished) == ACCEPTED
+    assert story.until("04-01").runs == ["03-05 00:00 run 1 opens"]
+
+
 def test_prevention_goes_on_in_a_moratorium_and_beside_a_run() -> None:
     story = invoiced().owes(100, due="03-02", invoice="I1").owes(100, due="03-10", invoice="I2")
     story.tell(m.HoldPlaced, "H", story.policy.zone.day(story.now) + 30, "flood")

@@ -54,7 +54,7 @@ def shown(instant: int, zone: str = "Europe/Moscow") -> str:
     """An instant as stories show it: ``03-06 10:00``, with seconds where there are any."""
     local = (_EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone))
     if local.second or local.microsecond:
-        return f"{local:%m-%d %H:%M:%S.%f}".rstrip("0")
+        return f"{local:%m-%d %H:%M:%S.%f}".rstrip("0").rstrip(".")
     return f"{local:%m-%d %H:%M}"
 
 
