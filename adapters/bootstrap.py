@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.cloud_events import decode, encode, encode_rejection
 from adapters.line_sink import LineSink
-from adapters.logs import Log, bridge, open_log
+from adapters.logs import Log, bridge, in_one_line, open_log
 from adapters.policy_folder import PolicyFolder
 from adapters.profile_view import ProfileView, view_of
 from adapters.settings import Settings, Unusable
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FORGETTING_SECONDS: Final = 3_600.0
 LOOK_SECONDS: Final = 1.0
+SAY_AGAIN_SECONDS: Final = 30.0
 HTTP_STOP_SECONDS: Final = 4.0
 ENGINE_STOP_SECONDS: Final = 9.0
 
@@ -77,6 +78,7 @@ class Node:
         policies: PolicyFolder,
         clock: Clock,
         sink: BrokerSink,
+        limits: EngineSettings | None = None,
     ) -> None:
         self.settings: Final = settings
         self.log: Final = log
@@ -94,11 +96,14 @@ class Node:
             decode,
             encode,
             encode_rejection,
-            EngineSettings(active_max=settings.active_max, hold_unknown_us=settings.hold_unknown),
+            limits or EngineSettings(active_max=settings.active_max, hold_unknown_us=settings.hold_unknown),
         )
         self.service: Final = Service(self.engine, self.broker, clock, self._failed)
         self.http: HttpServer | None = None
         self._lock: Final = lock
+        self._failures = 0
+        self._said = ""
+        self._say_again_at = 0.0
         self._stopping: Final = Event()
         self._housekeeper: Final = Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
@@ -216,13 +221,27 @@ class Node:
             self.log.debug("old ids are forgotten", ids=forgotten)
 
     def _failed(self, failure: BaseException) -> None:
-        self.log.failure("the engine begins again from the store", failure)
+        """A broken world fails with every turn: the same failure is told again after a while, and how often it came."""
+        self._failures += 1
+        said = in_one_line(failure)
+        if said == self._said and monotonic() < self._say_again_at:
+            return
+        self._said, self._say_again_at = said, monotonic() + SAY_AGAIN_SECONDS
+        self.log.failure("the engine begins again from the store", failure, times=self._failures)
+        self._failures = 0
 
 
 def open_node(
-    settings: Settings, *, log: Log | None = None, sink: BrokerSink | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    log: Log | None = None,
+    sink: BrokerSink | None = None,
+    clock: Clock | None = None,
+    limits: EngineSettings | None = None,
 ) -> Node:
     """A node that has not started yet. ``sink`` takes what leaves (``out.file`` or the standard output).
+
+    ``limits`` are the engine's, instead of those in the settings.
 
     Raises `Unusable`, `PolicyError`, or OSError; then nothing is left open.
     """
@@ -239,7 +258,7 @@ def open_node(
         undo.callback(reader.close)
         if sink is None:
             sink = LineSink(settings.out_file, sys.stdout.buffer)
-        node = Node(settings, log, lock, store, reader, policies, clock or SystemClock(), sink)
+        node = Node(settings, log, lock, store, reader, policies, clock or SystemClock(), sink, limits)
         node.http = _http(node)
         undo.pop_all()
     if settings.workers > 1:

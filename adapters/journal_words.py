@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from domain import events as e
 from domain import messages as m
 from domain.calendar import date_of
-from domain.forecast import money, reason
+from domain.forecast import counted, money, reason
 from domain.policy import Policy
 from domain.record import Record
 
@@ -102,7 +102,7 @@ def _restore_overdue(fact: e.ServiceRestoreOverdue, policy: Policy) -> tuple[str
 
 
 def _run_opened(fact: e.RunOpened, policy: Policy) -> tuple[str, str]:
-    why = f"{money(fact.overdue, policy)} overdue, {fact.dpd} days past due"
+    why = f"{money(fact.overdue, policy)} overdue, {counted(fact.dpd, 'day')} past due"
     return f"run {fact.run_id} of plan {fact.plan}, version {fact.plan_version}, opens", why
 
 

@@ -82,7 +82,7 @@ def _step(fact: Record, policy: Policy) -> Step | None:
             return Step(
                 fact.at,
                 f"run {fact.number} of plan {fact.plan} opens",
-                f"{money(fact.overdue, policy)} are overdue, {fact.dpd} days past due",
+                f"{money(fact.overdue, policy)} are overdue, {counted(fact.dpd, 'day')} past due",
             )
         case e.RunClosed():
             return Step(fact.at, f"the run closes: {fact.outcome}", "its last measure has fired")
@@ -121,7 +121,7 @@ def standing_in_words(profile: Profile, policy: Policy, now: int) -> list[str]:
         f"owes {money(profile.ledger.debt(), policy)}, of which {money(overdue, policy)} are overdue and collectible"
     ]
     if oldest:
-        lines.append(f"{today - oldest} days past due (oldest due date {date_of(oldest)})")
+        lines.append(f"{counted(today - oldest, 'day')} past due (oldest due date {date_of(oldest)})")
     if profile.ledger.prepaid():
         lines.append(f"has prepaid {money(profile.ledger.prepaid(), policy)}")
     plan = current_plan(profile, policy)
@@ -151,6 +151,11 @@ def money(amount: int, policy: Policy) -> str:
     sign = "-" if amount < 0 else ""
     whole, minor = divmod(abs(amount), 100)
     return f"{sign}{whole:,}.{minor:02} {policy.currency}".replace(",", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things as people read it: ``1 day``, ``1 234 days``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}".replace(",", " ")
 
 
 def local(instant: int, policy: Policy) -> str:

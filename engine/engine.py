@@ -399,6 +399,7 @@ class Engine:
         """In the committer's thread: durable first, then acknowledged, then published."""
         if transaction:
             self._store.commit(transaction)
+            self.tally.commits += 1
         self._door.committed(transaction.inbox)
         if intake.tags:
             self._broker.acknowledge(intake.tags)

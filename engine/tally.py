@@ -14,6 +14,7 @@ class Tally:
     ignored_attributes: Counter[str] = field(default_factory=Counter)
     failed_conditions: Counter[str] = field(default_factory=Counter)
     batches: int = 0
+    commits: int = 0
     failures: int = 0
 
     def outcomes(self) -> Counter[str]:

@@ -1,6 +1,7 @@
-"""The profile actor: what waits for its account, timers between arrivals, and what came due while the engine was away."""
+"""The profile actor: what waits for its account, timers between arrivals, and what came due while it was away."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,13 @@ from domain.snapshot import freeze, thaw
 from engine.lanes import InlineLane
 from tests.domain.world import at, block, contact, file, line, on, policy, remind, ring, shown, terminate
 
-ACCOUNT = ("account", "person", "RUB", None, None, {})
-
 
 class Actor:
     """A profile actor on a lane of its own, to which errands are told; arrivals bear their message as a ticket."""
 
-    def __init__(self, rules: Policy, profile: Profile | None = None, **crew: int | bool) -> None:
+    def __init__(self, rules: Policy, profile: Profile | None = None, **crew: Any) -> None:
         self.lane = InlineLane("profile")
-        self.crew = Crew(rules, **crew)  # type: ignore[arg-type]
+        self.crew = Crew(rules, **crew)
         self.ref: LaneRef[ProfileActor] = ProfileActor.start(profile or Profile("A"), self.crew, lane=self.lane)
         self.told: list[Record] = []
 
@@ -44,7 +43,7 @@ class Actor:
 
 
 def account(when: str) -> Record:
-    return m.AccountUpdated(at(when), *ACCOUNT)
+    return m.AccountUpdated(at(when), "account", "person", "RUB", None, None, {})
 
 
 def invoice(when: str, due: str = "03-02", name: str = "I1", amount: int = 1_000) -> Record:
@@ -65,7 +64,7 @@ def refusals(errand: Errand) -> list[tuple[str, str]]:
     return [(shown(each.at), each.refusal.reason) for each in errand.refused]
 
 
-def debtor(rules: Policy, **crew: int | bool) -> Actor:
+def debtor(rules: Policy, **crew: Any) -> Actor:
     """Owes 1,000 since the 2nd of March."""
     actor = Actor(rules, **crew)
     actor.does(account("03-01 12:00"), invoice("03-01 12:00"))

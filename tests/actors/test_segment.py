@@ -18,16 +18,16 @@ from engine.lanes import InlineLane
 from tests.domain.world import at, attribute, block, file, line, on, plan, policy, shown
 
 NOON = at("03-01 12:00")
-DECLARED = {"class": Attribute(name="class", type="string")}
-SEGMENTS = Segment(name="vip", plan="soft", when=attribute("class", "A")), Segment(name="everyone", plan="plan")
+DECLARED = {"tier": Attribute(name="tier", type="string")}
+SEGMENTS = Segment(name="vip", plan="soft", when=attribute("tier", "A")), Segment(name="everyone", plan="plan")
 RULES = policy(block(1), file(2), plans=[plan("soft", file(20))], segments=SEGMENTS, attributes=DECLARED)
 
 POISON = e.OverdueCleared(NOON)
 """No message: whoever is told it fails."""
 
 
-def account(instant: int = NOON, **attributes: m.AttributeValue) -> Record:
-    return m.AccountUpdated(instant, "account", "person", "RUB", None, None, attributes)
+def account(instant: int = NOON, tier: str = "B") -> Record:
+    return m.AccountUpdated(instant, "account", "person", "RUB", None, None, {"tier": tier})
 
 
 def invoice(instant: int = NOON) -> Record:
@@ -106,9 +106,10 @@ def test_batches_for_one_profile_that_wait_on_the_lane_are_worked_one_after_the_
 
 
 def test_a_profile_that_is_not_active_is_woken_from_what_the_engine_brings() -> None:
-    state = freeze(everyone("A").works("everyone", errand("A", until=at("03-03 12:00"))).errands[0].profile or Profile(""))
+    [asleep] = everyone("A").works("everyone", errand("A", until=at("03-03 12:00"))).errands
+    assert asleep.state is not None
     fresh = House()
-    batch = fresh.works("everyone", errand("A", until=at("03-05"), profile=thaw("A", state)))
+    batch = fresh.works("everyone", errand("A", until=at("03-05"), profile=thaw("A", asleep.state)))
     assert told(batch.errands[0].facts) == ["03-04 10:00 file"]
     assert fresh.active("everyone") == ["A"]
 
@@ -127,7 +128,7 @@ def test_the_same_batches_do_the_same() -> None:
 
 def test_a_new_account_moves_from_those_not_yet_known_to_its_segment() -> None:
     house = House()
-    batch = house.works(None, errand("A", account(**{"class": "A"})), errand("B", account()))
+    batch = house.works(None, errand("A", account(tier="A")), errand("B", account()))
     assert batch.moved == [("A", "vip"), ("B", "everyone")]
     assert (house.active(None), house.active("vip"), house.active("everyone")) == ([], ["A"], ["B"])
 
@@ -135,7 +136,7 @@ def test_a_new_account_moves_from_those_not_yet_known_to_its_segment() -> None:
 def test_a_profile_that_changes_its_segment_goes_there_with_all_that_it_knows() -> None:
     house = everyone("A")
     house.works("everyone", errand("A", until=at("03-03 12:00")))
-    batch = house.works("everyone", errand("A", account(at("03-03 12:00"), **{"class": "A"})))
+    batch = house.works("everyone", errand("A", account(at("03-03 12:00"), tier="A")))
     assert (batch.moved, house.active("everyone")) == ([("A", "vip")], [])
     later = house.works("vip", errand("A", until=at("04-01")))
     assert told(later.errands[0].facts) == ["03-22 10:00 file"]
@@ -145,7 +146,7 @@ def test_a_profile_that_changes_its_segment_goes_there_with_all_that_it_knows() 
 def test_a_profile_whose_segment_nobody_supervises_stays_where_it_is() -> None:
     house = everyone("A")
     del house.supervisors["vip"]
-    batch = house.works("everyone", errand("A", account(at("03-02"), **{"class": "A"})))
+    batch = house.works("everyone", errand("A", account(at("03-02"), tier="A")))
     assert (batch.moved, house.active("everyone")) == ([], ["A"])
 
 
@@ -185,7 +186,7 @@ def test_the_errand_of_a_failed_profile_names_the_suspect_by_how_many_were_handl
 
 def test_a_failed_profile_is_neither_moved_nor_let_go_of_as_idle() -> None:
     house = everyone("A", active_max=1)
-    batch = house.works("everyone", errand("A", account(at("03-02"), **{"class": "A"}), POISON))
+    batch = house.works("everyone", errand("A", account(at("03-02"), tier="A"), POISON))
     assert (batch.moved, batch.passivated, house.active("everyone"), house.active("vip")) == ([], [], [], [])
 
 
@@ -229,8 +230,9 @@ def test_one_that_waits_for_its_account_stays_until_its_time_is_over() -> None:
     house = House()
     assert house.works(None, errand("A", invoice())).passivated == []
     assert house.active(None) == ["A"]
-    batch = house.works(None, errand("A", until=at("03-01 12:10") + 1))
-    assert ([each.refusal.reason for each in batch.errands[0].refused], batch.passivated) == (["unknown_subject"], ["A"])
+    late = errand("A", until=at("03-01 12:10") + 1)
+    assert house.works(None, late).passivated == ["A"]
+    assert [each.refusal.reason for each in late.refused] == ["unknown_subject"]
     assert house.active(None) == []
 
 

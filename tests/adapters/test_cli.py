@@ -1,91 +1,25 @@
 """The command line: exit statuses, errors of one line, an example in every help."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.cli import COMMANDS, FAILED, FINE, PIPE_CLOSED, WRONG_USE, main
+from adapters.cli import COMMANDS, FAILED, FINE, WRONG_USE
 from adapters.settings import PACKAGED_POLICY
+from tests.adapters.command_line import Ran, Run, commands_in, is_one_line
 
 POLICY = str(PACKAGED_POLICY)
 
 
-class Ran(NamedTuple):
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def dms(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command in this process and in an empty folder, without settings of the developer's."""
-    for name in os.environ:
-        if name.startswith("DMS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, **environment: str) -> Ran:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        status = main(arguments)
-        return Ran(status, *capfd.readouterr())
-
-    return run
-
-
-def process(*arguments: str, cwd: Path, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    """Runs a command as its user does."""
-    return subprocess.run(
-        [sys.executable, "-c", "import sys; from adapters.cli import main; sys.exit(main())", *arguments],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        timeout=60,
-        check=False,
-    )
-
-
-def event(number: int, type: str, at: str, subject: str = "ACC-1", **data: object) -> dict[str, object]:
-    """A CloudEvent of billing's."""
-    return {
-        "specversion": "1.0", "id": str(number), "source": "billing", "type": f"dms.{type}.v1", "subject": subject,
-        "time": at, "data": data,
-    }  # fmt: skip
-
-
-ACCOUNT = event(
-    1, "account.updated", "2026-01-01T06:00:00Z", projection="account", party="person", currency="RUB",
-    attributes={"region": "MSK"},
-)  # fmt: skip
-INVOICE = event(
-    2, "invoice.issued", "2026-01-01T06:00:01Z", invoice_id="I-1", amount=123_450, issued_on="2026-01-01",
-    due_on="2026-01-10",
-)  # fmt: skip
-PAYMENT = event(3, "payment.received", "2026-01-20T06:00:00Z", payment_id="P-1", amount=123_450)
-
-
-def lines(*events: object) -> str:
-    """Events as JSON lines."""
-    return "".join(json.dumps(each) + "\n" for each in events)
-
-
-def is_one_line(text: str) -> bool:
-    """Nothing but a line: no traceback, no control characters."""
-    return text.endswith("\n") and text[:-1].isprintable() and len(text) > 1
+    """Commands in this process and in an empty folder."""
+    return commands_in(tmp_path, capfd, monkeypatch)
 
 
 # What is typed first, and what is typed wrong.
@@ -188,120 +122,6 @@ def test_a_fault_of_the_program_is_one_line_and_a_traceback_on_demand(
         assert "Traceback (most recent call last):" in dms(*arguments).err
 
 
-# dms replay
-
-
-def test_a_replay_writes_what_would_have_left(dms: Run, tmp_path: Path) -> None:
-    """In order of time, to standard output or to a file, byte for byte the same."""
-    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE, PAYMENT))
-    ran = dms("replay", "--policy", POLICY, "events.jsonl")
-    assert (ran.status, ran.err) == (FINE, "")
-    events = [json.loads(line) for line in ran.out.splitlines()]
-    times = [each["time"] for each in events]
-    assert times == sorted(times)
-    commands = [each["data"]["measure"] for each in events if each["type"] == "dms.measure.requested.v1"]
-    assert commands == ["due-soon", "notice-of-block", "block-internet", "unblock-internet"]
-    again = dms("replay", "events.jsonl", "--out", "out.jsonl", "--policy", POLICY)
-    assert again == Ran(FINE, "", "")
-    assert Path("out.jsonl").read_text() == ran.out
-
-
-def test_a_replay_stops_where_it_is_told_to(dms: Run) -> None:
-    """Up to and including the instant; without it timers fire no later than the last event."""
-    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))
-    assert "measure" not in dms("replay", "--policy", POLICY, "events.jsonl").out
-    until = dms("replay", "--policy", POLICY, "--until", "2026-01-11T07:00:00Z", "events.jsonl").out
-    assert until.splitlines()[-1].count('"measure":"notice-of-block"') == 1
-    before = dms("replay", "--policy", POLICY, "--until", "2026-01-11T06:59:59Z", "events.jsonl").out
-    assert "notice-of-block" not in before
-
-
-def test_without_confirmations_a_command_is_sent_again(dms: Run) -> None:
-    """Twice after the first time, then a task is opened."""
-    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))
-    arguments = ("replay", "--policy", POLICY, "--until", "2026-01-13T06:00:00Z", "events.jsonl")
-    assert dms(*arguments).out.count('"measure":"block-internet"') == 1
-    ran = dms(*arguments, "--no-confirm")
-    assert ran.out.count('"type":"dms.measure.requested.v1"') - ran.out.count("due-soon") // 3 >= 3
-    assert '"why":"failed"' in ran.out
-
-
-@pytest.mark.parametrize("arguments", [[], ["-"]])
-def test_a_replay_reads_standard_input(arguments: list[str], tmp_path: Path) -> None:
-    """Where no file is named, or a hyphen."""
-    ran = process("replay", "--policy", POLICY, *arguments, cwd=tmp_path, stdin=lines(ACCOUNT).encode())
-    assert (ran.returncode, ran.stderr) == (FINE, b"")
-    assert ran.stdout.count(b"\n") == 2
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (lines(ACCOUNT) + "no json\n", "events.jsonl:2: is no event: "),
-        (lines({**ACCOUNT, "time": None}), "events.jsonl:1: has no time"),
-        (lines(INVOICE, ACCOUNT), "events.jsonl:2: steps back in time: 2026-01-01T06:00:00Z after"),
-    ],
-)
-def test_a_line_that_cannot_be_replayed_is_told_with_its_place(content: str, said: str, dms: Run) -> None:
-    """Status 2."""
-    Path("events.jsonl").write_text(content)
-    ran = dms("replay", "--policy", POLICY, "--out", "out.jsonl", "events.jsonl")
-    assert ran.status == WRONG_USE
-    assert is_one_line(ran.err)
-    assert ran.err.startswith(f"dms replay: {said}")
-    assert not Path("out.jsonl").exists()
-
-
-def test_rejected_events_are_no_failure(dms: Run) -> None:
-    """They are in the output."""
-    Path("events.jsonl").write_text(lines(event(1, "payment.received", "2026-01-01T06:00:00Z", amount=-1)))
-    ran = dms("replay", "--policy", POLICY, "events.jsonl")
-    assert ran.status == FINE
-    assert '"reason":"invalid"' in ran.out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "said"),
-    [
-        (["--policy", "none", "events.jsonl"], WRONG_USE, "none:1: no such file"),
-        (["--policy", POLICY, "none.jsonl"], WRONG_USE, "none.jsonl: cannot be read: No such file or directory"),
-        (
-            ["--policy", POLICY, "--until", "tomorrow", "events.jsonl"],
-            WRONG_USE,
-            "--until: 'tomorrow' is not an instant",
-        ),
-        (["--policy", POLICY, "--out", "no/out", "events.jsonl"], WRONG_USE, "--out no/out: there is no folder"),
-        (["--policy", POLICY, "--out", ".", "events.jsonl"], WRONG_USE, "--out .: is a folder"),
-    ],
-)
-def test_what_a_replay_cannot_work_with(arguments: list[str], status: int, said: str, dms: Run) -> None:
-    """One line each."""
-    Path("events.jsonl").write_text(lines(ACCOUNT))
-    ran = dms("replay", *arguments)
-    assert (ran.status, ran.out) == (status, "")
-    assert is_one_line(ran.err)
-    assert ran.err.startswith(f"dms replay: {said}")
-
-
-def test_a_reader_that_had_enough_is_no_failure(tmp_path: Path) -> None:
-    """Not a word, and the status that a shell gives to what a closed pipe has ended."""
-    many = lines(*(event(n, "payment.received", "2026-01-01T06:00:00Z", f"ACC-{n}") for n in range(20_000)))
-    (tmp_path / "events.jsonl").write_text(many)
-    running = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from adapters.cli import main; sys.exit(main())",
-         "replay", "--policy", POLICY, "events.jsonl"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    assert running.stdout is not None
-    assert running.stderr is not None
-    running.stdout.readline()
-    running.stdout.close()
-    assert running.wait(60) == PIPE_CLOSED
-    assert running.stderr.read() == b""
-    running.stderr.close()
-
-
 # dms import, dms policy
 
 
@@ -384,7 +204,7 @@ def test_settings_that_cannot_be_used_are_told_with_their_place(command: list[st
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(
     content=st.one_of(st.binary(max_size=80), st.sampled_from([b'store = "sqlite:///x/y.db"', b'policy = "\\u0000"']))
 )

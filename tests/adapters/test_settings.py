@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.settings import PACKAGED_POLICY, Settings, SettingsError, load_settings
@@ -22,12 +22,12 @@ def faults_of(text: str, tmp_path: Path, environment: dict[str, str] | None = No
 
 def test_without_settings_a_node_runs_on_embedded_parts() -> None:
     """No file, no variables, no options: SQLite, memory, the packaged policy, HTTP on loopback."""
-    settings = load_settings(None, {}, {})
-    assert settings == Settings()
-    assert settings.store_path == Path("dms.db")
-    assert settings.http_address == ("127.0.0.1", 8080)
-    assert (settings.policy, settings.policy.is_dir()) == (PACKAGED_POLICY, True)
-    assert (settings.hold_unknown, settings.ids_remembered) == (10 * MINUTE, 90 * DAY)
+    found = load_settings(None, {}, {})
+    assert found == Settings()
+    assert found.store_path == Path("dms.db")
+    assert found.http_address == ("127.0.0.1", 8080)
+    assert (found.policy, found.policy.is_dir()) == (PACKAGED_POLICY, True)
+    assert (found.hold_unknown, found.ids_remembered) == (10 * MINUTE, 90 * DAY)
 
 
 def test_a_file_sets_everything(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_options_go_over_the_environment_and_that_over_the_file(tmp_path: Path) 
     file = tmp_path / "dms.toml"
     file.write_text('workers = 2\nshards = 3\nlog.level = "INFO"\n')
     environment = {"DMS_SHARDS": "5", "DMS_LOG_LEVEL": "debug"}
-    settings = load_settings(file, {"workers": 4, "http": None, "log.level": "OFF"}, environment)
-    assert (settings.workers, settings.shards, settings.log_level) == (4, 5, "OFF")
+    found = load_settings(file, {"workers": 4, "http": None, "log.level": "OFF"}, environment)
+    assert (found.workers, found.shards, found.log_level) == (4, 5, "OFF")
 
 
 def test_a_variable_may_name_the_file(tmp_path: Path) -> None:
@@ -225,6 +225,7 @@ def is_sound(found: Settings | list[str]) -> bool:
     return bool(found) and all(fault.isprintable() and len(fault) < 1_000 for fault in found)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.lists(LINES, max_size=6).map(lambda lines: "\n".join(lines).encode())))
 def test_whatever_the_file_holds_it_is_settings_or_lines(content: bytes) -> None:
     """Never another exception, never a fault of more than one line."""
@@ -234,6 +235,7 @@ def test_whatever_the_file_holds_it_is_settings_or_lines(content: bytes) -> None
         assert is_sound(outcome(file, {}))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(VARIABLES, st.text(max_size=30)))
 def test_whatever_the_environment_holds_it_is_settings_or_lines(environment: dict[str, str]) -> None:
     """The same of variables."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -242,6 +242,15 @@ class StoreContract:
         ]
         assert world.reader.counts()["pending"] == 1
 
+    def test_it_knows_which_breakers_hold_events_back(self, world: World) -> None:
+        assert world.store.blown() == []
+        events = [outgoing("a", "terminate"), outgoing("b", "restrict"), outgoing("c", "restrict"), outgoing("d")]
+        world.store.commit(Transaction(outbox=events))
+        assert world.store.blown() == ["restrict", "terminate"]
+        world.store.decide_held("restrict", let_go=False)
+        world.store.decide_held("terminate", let_go=True)
+        assert world.store.blown() == []
+
     def test_held_events_are_loaded_in_order_until_they_are_released(self, world: World) -> None:
         events = [HeldEvent("ACC-1", number, number, b"{%d}" % number) for number in (12, 3, 7)]
         world.store.commit(Transaction(held=[*events, HeldEvent("ACC-2", 3, 3, b"{}")]))
@@ -307,6 +316,14 @@ class StoreContract:
             world.store.commit(begun(profile_id, is_closed=profile_id == "ACC-2"))
         assert world.store.profile_ids() == ["ACC-1", "ACC-3"]
         assert list(world.reader.profile_ids()) == ["ACC-1", "ACC-2", "ACC-3"]
+
+    def test_it_counts_the_open_profiles_of_each_policy_segment(self, world: World) -> None:
+        assert world.store.segment_sizes() == {}
+        for profile_id, segment in (("ACC-1", "soft"), ("ACC-2", "soft"), ("ACC-3", None), ("ACC-4", "rest")):
+            transaction = begun(profile_id, is_closed=profile_id == "ACC-4")
+            transaction.profiles[0] = replace(transaction.profiles[0], policy_segment=segment)
+            world.store.commit(transaction)
+        assert world.store.segment_sizes() == {"soft": 2, None: 1}
 
     def test_it_is_read_while_another_thread_commits(self, world: World) -> None:
         def commit_all() -> None:

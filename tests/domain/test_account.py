@@ -1,6 +1,6 @@
 """The account itself: how it begins, its segments and attributes, who serves it, and what is refused and why."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -55,14 +55,14 @@ PEOPLE = {
 }
 
 
-def rules(**more: object) -> Policy:
-    fields: dict[str, object] = {
+def rules(**more: Any) -> Policy:
+    fields: dict[str, Any] = {
         "plans": [plan("soft", file(20))],
         "segments": SEGMENTS,
         "service_segments": SERVICE,
         "attributes": ATTRIBUTES,
     }
-    return policy(block(1), file(5), terminate(9, approval="head"), **{**fields, **more})  # type: ignore[arg-type]
+    return policy(block(1), file(5), terminate(9, approval="head"), **{**fields, **more})
 
 
 def update(story: Story, **fields: object) -> str:
@@ -77,8 +77,12 @@ def update(story: Story, **fields: object) -> str:
 @pytest.mark.parametrize("missing", ["projection", "party", "currency"])
 def test_the_first_event_of_an_account_says_what_it_is(missing: str) -> None:
     profile, facts = Profile("A"), list[Record]()
-    fields: dict[str, str | None] = {"projection": "account", "party": "person", "currency": "RUB", missing: None}
-    refusal = work(profile, m.AccountUpdated(1, *fields.values(), None, None, {}), rules(), facts)
+    projection, party, currency = (
+        None if field == missing else value
+        for field, value in (("projection", "account"), ("party", "person"), ("currency", "RUB"))
+    )
+    first = m.AccountUpdated(1, projection, party, currency, None, None, {})
+    refusal = work(profile, first, rules(), facts)
     assert (refusal and refusal.reason, facts, profile.is_known) == ("invalid", [], False)
 
 
@@ -269,8 +273,6 @@ def test_without_managers_nobody_is_assigned_by_rule_and_actors_are_not_checked(
 
 
 # What is refused.
-
-Make = Callable[[int], Record]
 
 
 def everything() -> Story:

@@ -1,5 +1,7 @@
 """What a debtor and a manager agree on: moratoria, promises to pay, instalments."""
 
+from typing import Any
+
 import pytest
 
 from domain import events as e
@@ -11,7 +13,7 @@ PROMISES = (e.PromiseKept, e.PromiseBroken)
 SCHEDULES = (e.InstalmentsBroken, e.InstalmentsCompleted)
 
 
-def debtor(**more: object) -> Story:
+def debtor(**more: Any) -> Story:
     """Owes 1,000 since the 2nd; a block on day 1, documents on day 5."""
     return Story(policy(block(1), file(5), **more)).owes()
 

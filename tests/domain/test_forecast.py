@@ -46,7 +46,7 @@ FULL = policy(
     file(30, name="big-debt", when=overdue_of(50_000)),
     terminate(61),
     contact=contact("09:00-18:00", "12:00-16:00", caps=[Cap(kind="call", per_week=1)]),
-    preventions=[Prevention(name="due-soon", measure=remind(), days_before_due=1)],
+    preventions=(Prevention(name="due-soon", measure=remind(), days_before_due=1),),
 )
 
 
@@ -100,7 +100,7 @@ def test_of_a_debtor_who_owes_nothing_and_of_a_closed_account_nothing_is_foretol
 
 def test_the_reason_of_a_measure_names_its_day_and_the_due_date_it_counts_from() -> None:
     assert reasons(Story(policy(block(1))).owes()) == [
-        "10.00 RUB are overdue, 1 days past due",
+        "10.00 RUB are overdue, 1 day past due",
         "its day after the due date has come: day 1 after the due date 2026-03-02",
     ]
 
@@ -172,7 +172,7 @@ def test_where_nobody_may_approve_the_forecast_ends_with_the_question() -> None:
 
 def test_a_warning_beside_an_overdue_debt_does_not_say_that_nothing_is_overdue() -> None:
     reminder = Prevention(name="due-soon", measure=remind(), days_before_due=1)
-    story = Story(policy(preventions=[reminder])).owes(invoice="I1").owes(due="03-20", invoice="I2").until("03-10")
+    story = Story(policy(preventions=(reminder,))).owes(invoice="I1").owes(due="03-20", invoice="I2").until("03-10")
     [step] = forecast(story.profile, story.policy, story.now)
     assert "nothing is overdue" not in step.why
 

@@ -1,4 +1,4 @@
-"""What is owed and what paid it: allocation, reversals that undo exactly, prepayments, adjustments, claims, balances."""
+"""What is owed and what paid it: allocation, exact reversals, prepayments, adjustments, claims, balances."""
 
 import random
 
@@ -34,7 +34,7 @@ class Book:
     def left(self) -> Sums:
         """What is left of each item, the open ones as the ledger lists them."""
         items = self.ledger.items.values()
-        in_order = [item for item in self.ledger.open_items]
+        in_order = list(self.ledger.open_items)
         assert sorted(map(id, in_order)) == sorted(id(item) for item in items if item.left > 0)
         assert [(item.due, item.arrival) for item in in_order] == sorted((item.due, item.arrival) for item in in_order)
         return {item.item_id: item.left for item in items if item.left > 0}

@@ -9,11 +9,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 
-from tests.domain.laws import LAWS, watched
+from tests.domain.laws import LAWS
 from tests.domain.lives import SEEDS, STEPS, Life, Step, begun
+from tests.domain.watching import watched
 
 SAME_LIVES = settings(
-    max_examples=250,
+    max_examples=300,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -42,7 +43,7 @@ def test_in_every_life(law: Callable[[Life], None], seed: int, steps: list[Step]
 @SAME_LIVES
 @given(seed=SEEDS, steps=STEPS)
 def test_every_step_is_pure_repeatable_and_wakes_in_time(seed: int, steps: list[Step]) -> None:
-    """Deciding changes nothing, a refusal changes nothing, the same does the same, no wake-up is early, late or idle."""
+    """Deciding changes nothing, nor does a refusal; the same does the same; nobody wakes in the past or in vain."""
     life = begun(seed)
     life.work = watched
     told(life.live(steps))
