@@ -1,10 +1,10 @@
 """`dms replay`: recorded events in, what the engine would have sent out."""
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from adapters.replay import Line
-    from engine.ports import OutgoingEvent
 
 
 def replay(
@@ -46,7 +45,7 @@ def replay(
     with line_writer(target) as writer, _bar(files) as bar:
         events = Replay(loaded, confirm).run(_lines(files, bar), limit)
         # Closed here and now: a reader of ours that had enough must not leave the engine's threads to chance.
-        with closing(cast("Generator[OutgoingEvent, None, None]", events)) as events:
+        with closing(events):
             for event in events:
                 writer.write(event.body)
     return FINE

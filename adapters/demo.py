@@ -18,6 +18,7 @@ from typing import TextIO
 from rich.console import Console
 
 from adapters.bootstrap import Node, open_node, open_reader
+from adapters.demo_heads import Heads
 from adapters.demo_screen import Screen
 from adapters.demo_summary import Summary
 from adapters.demo_watch import Watch
@@ -65,7 +66,7 @@ def run_demo(
                 node.start()
                 node.service.wait_until_caught_up(30)
                 with _interruptible() as stopping:
-                    _play(Screen(console, watch, pace, days), stopping)
+                    _play(Screen(console, watch, pace, days), Heads(node, watch.announce), stopping)
         finally:
             for line in said.getvalue().splitlines():
                 console.print(line, style="red", soft_wrap=True)
@@ -87,7 +88,7 @@ def _open(settings: Settings, sent: deque[OutgoingEvent], clock: AcceleratedCloc
         return open_node(replace(settings, http="127.0.0.1:0"), log=log, sink=sent.extend, clock=clock, limits=limits)
 
 
-def _play(screen: Screen, stopping: Event) -> None:
+def _play(screen: Screen, heads: Heads, stopping: Event) -> None:
     """Steps when their time has come, and a frame now and then, until the days are over or somebody has had enough."""
     frame_at = 0.0
     with screen:
@@ -100,6 +101,7 @@ def _play(screen: Screen, stopping: Event) -> None:
                 stopping.wait(min(wait, max(0.0, frame_at - time.monotonic())))
             else:
                 screen.watch.see(screen.pace.step())
+                heads.look(screen.pace.at)
 
 
 @contextmanager

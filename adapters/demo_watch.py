@@ -13,7 +13,7 @@ from domain.forecast import counted, money
 from engine.ports import OutgoingEvent
 from sim.operator import SyntheticOperator
 
-TICKS_MAX: Final = 12
+TICKS_MAX: Final = 24
 _decode: Final = Decoder().decode
 
 Tick = tuple[str, str, str, Sequence[str]]
@@ -61,6 +61,10 @@ class Watch:
             self.ticks.append(tick)
             self._fresh.clear()
 
+    def announce(self, at: int, who: str, words: str) -> None:
+        """What happens so rarely that the ticker shows all of it."""
+        self.ticks.append((self._clock(at), f"{who}: ", "bold yellow", [words]))
+
     def _see(self, at: int, account: str, name: str, data: dict[str, Any]) -> None:
         self.others[name] += 1
         match name:
@@ -96,6 +100,8 @@ class Watch:
         self._tell(at, account, kind, said, f"{kind} {data['measure']} {reason}")
 
     def _tell(self, at: int, account: str, style: str, said: Sequence[str], kind: str) -> None:
-        clock = time_of(self.operator.zone.time_of_day(at))
         self.stories.setdefault(account, set()).add(kind)
-        self._fresh.append((kind, (f" {clock}  ", f"{account}: ", STYLES[style], said)))
+        self._fresh.append((kind, (self._clock(at), f"{account}: ", STYLES[style], said)))
+
+    def _clock(self, at: int) -> str:
+        return f" {time_of(self.operator.zone.time_of_day(at))}  "

@@ -1,7 +1,7 @@
 """`dms replay`: recorded events on a virtual clock, through the same engine that production runs."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
@@ -62,7 +62,7 @@ class Replay:
         )
         self._last_at = 0
 
-    def run(self, lines: Iterable[Line], until: int | None = None) -> Iterator[OutgoingEvent]:
+    def run(self, lines: Iterable[Line], until: int | None = None) -> Generator[OutgoingEvent, None, None]:
         """Plays the lines up to and including ``until`` (None: the last event's instant).
 
         Raises `InputError` for a line that is no event, has no time, or steps back in time.
@@ -105,6 +105,8 @@ class Replay:
                 deliveries = []
         if deliveries:
             yield deliveries
+            if self._progress is not None:
+                self._progress(len(deliveries))
 
     def _check(self, line: Line, events: list[Envelope | Unreadable]) -> int:
         for event in events:

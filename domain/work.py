@@ -24,9 +24,9 @@ def work(
 ) -> Refusal | None:
     """Decides ``message``, folds its facts and all that follows at its instant into the profile, and appends them.
 
-    Returns the refusal where the message changed nothing. ``profile.wake_at`` then says when to send a `Wake`; it may
-    be the message's own instant: timers come after all messages of their instant. A profile that worked under another
-    policy version adopts this one first. With ``confirms`` every command counts as confirmed at once.
+    Returns the refusal where the message itself changed nothing. ``profile.wake_at`` then says when to send a `Wake`;
+    it may be the message's own instant: timers come after all messages of their instant. A profile that worked under
+    another policy version adopts this one first. With ``confirms`` every command counts as confirmed at once.
     """
     at = message.at
     if profile.policy_version != policy.version and profile.is_known and not profile.closed:

@@ -95,6 +95,8 @@ class Engine:
         self._to_carry: list[str] = []
         self.blown: Final[set[str]] = set()
         """Breakers that hold commands back until two people have decided."""
+        self.publish_failure: Exception | None = None
+        """Why events that are committed could not leave, the last time that was so."""
         self._votes: Final[SimpleQueue[tuple[str, str, bool]]] = SimpleQueue()
         self._voices: Final[dict[str, dict[str, bool]]] = {}
 
@@ -404,7 +406,11 @@ class Engine:
         if intake.tags:
             self._broker.acknowledge(intake.tags)
         self.outbox.add(transaction.outbox)
-        self.outbox.pump()
+        try:
+            self.outbox.pump()
+        except Exception as failure:
+            # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
+            self.publish_failure = failure
 
     def _count(self, intake: Intake, worked: list[Errand]) -> None:
         events = self.tally.events

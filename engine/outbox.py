@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from engine.ports import Broker, OutgoingEvent, Store
@@ -30,15 +31,20 @@ class Outbox:
         self._waiting.extend(event for event in events if event.state == "pending")
 
     def pump(self) -> int:
-        """Publishes what waits; returns how many left. What is not confirmed stays first, so that order is kept."""
+        """Publishes what waits; returns how many left. What is not confirmed stays first, so that order is kept.
+
+        Raises what the broker raises; then all of it is still there.
+        """
         sent = 0
         while self._waiting:
-            events = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            events = list(islice(self._waiting, _AT_ONCE))
             confirmed = set(self._broker.publish(events))
             self._store.mark_sent([event.event_id for event in events if event.event_id in confirmed])
             left_over = [event for event in events if event.event_id not in confirmed]
+            for _ in events:
+                self._waiting.popleft()
+            self._waiting.extendleft(reversed(left_over))
             sent += len(events) - len(left_over)
             if left_over:
-                self._waiting.extendleft(reversed(left_over))
                 break
         return sent

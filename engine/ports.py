@@ -234,6 +234,9 @@ class Broker(Protocol):
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
         """Up to ``limit`` deliveries in order; an empty list when none came within the time."""
 
+    def backlog(self) -> int:
+        """How many bodies wait to be received, as far as is known."""
+
     def acknowledge(self, tags: Sequence[int]) -> None:
         """These are durable here and need not be delivered again."""
 

@@ -10,6 +10,8 @@ from engine.ports import Broker, Clock
 
 _WAIT_SECONDS_MAX: Final = 0.5
 _FAILURES_MAX: Final = 20
+_OUTBOX_MAX: Final = 1_000_000
+"""Events that are committed and could not leave: with more of them, nothing more is taken in."""
 
 
 class Service:
@@ -24,6 +26,8 @@ class Service:
     ) -> None:
         self.engine: Final = engine
         self.failure: BaseException | None = None
+        self.turned_at: int = 0
+        """When the last turn ended: a service that lives and does not turn is stuck."""
         self._broker: Final = broker
         self._clock: Final = clock
         self._on_failure: Final = on_failure
@@ -73,7 +77,8 @@ class Service:
 
     def _turn_until_stopped(self) -> None:
         failures = 0
-        backlog = True
+        # What waits now came while the engine was away; what comes from now on is worked with the timers.
+        backlog = self._broker.backlog()
         while not self._stopping.is_set():
             try:
                 backlog = self._turn(backlog)
@@ -84,19 +89,30 @@ class Service:
                     raise
                 self._on_failure(failure)
                 self._stopping.wait(min(5.0, 0.05 * 2**failures))
+            self.turned_at = self._clock.now()
 
-    def _turn(self, backlog: bool) -> bool:
-        """One turn; returns whether messages that waited before the start may still be left."""
-        wait = 0.0 if backlog else self._wait_seconds()
-        deliveries = self._broker.receive(self.engine.settings.batch_max, wait)
-        if backlog and not deliveries:
-            backlog = False
+    def _turn(self, backlog: int) -> int:
+        """One turn; returns how many of the messages that waited before the start may still be left."""
+        if len(self.engine.outbox) > _OUTBOX_MAX:
+            self.engine.rest()  # nothing more is taken in until something has left
+            return backlog
+        deliveries = self._broker.receive(self.engine.settings.batch_max, 0.0 if backlog else self._wait_seconds())
+        if not deliveries or backlog <= len(deliveries):
+            left = 0
             self._caught_up.set()
+        else:
+            left = backlog - len(deliveries)
         if deliveries or self.engine.is_due(self._clock.now()):
-            self.engine.turn(deliveries, self._clock.now() + 1, backlog)
+            self.engine.turn(deliveries, self._clock.now() + 1, backlog > 0)
+            self._tell_of_failed_publishing()
         else:
             self.engine.rest()
-        return backlog
+        return left
+
+    def _tell_of_failed_publishing(self) -> None:
+        failure, self.engine.publish_failure = self.engine.publish_failure, None
+        if failure is not None:
+            self._on_failure(failure)
 
     def _wait_seconds(self) -> float:
         if self.engine.is_busy:

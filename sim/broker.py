@@ -35,19 +35,26 @@ class MemoryBroker:
     def offer(self, body: bytes, block: bool = False) -> "Future[None]":
         """Takes a body in; the future is done when it is durable in the engine. Raises `BrokerFull`, or waits."""
         with self._changed:
-            while len(self._waiting) >= self._waiting_max:
-                if not block or self._closed:
-                    raise BrokerFull(f"{self._waiting_max} bodies wait already")
+            while len(self._waiting) >= self._waiting_max and block and not self._closed:
                 self._changed.wait(1.0)
+            if self._closed:
+                raise BrokerFull("the broker has closed")
+            if len(self._waiting) >= self._waiting_max:
+                raise BrokerFull(f"{self._waiting_max} bodies wait already")
             self._tag += 1
             future: Future[None] = Future()
+            future.set_running_or_notify_cancel()  # from here on nobody can cancel it under our hands
             self._answers[self._tag] = future
             self._waiting.append(Delivery(self._tag, body))
             self._changed.notify_all()
             return future
 
-    @property
     def backlog(self) -> int:
+        """Bodies that wait to be received."""
+        return len(self._waiting)
+
+    @property
+    def unfinished(self) -> int:
         """Bodies that wait to be received or acknowledged."""
         return len(self._waiting) + len(self._delivered)
 
@@ -70,7 +77,7 @@ class MemoryBroker:
             for tag in tags:
                 self._delivered.pop(tag, None)
         for answer in answers:
-            if answer is not None and not answer.cancelled():
+            if answer is not None:
                 answer.set_result(None)
 
     def redeliver(self) -> None:

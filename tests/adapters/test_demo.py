@@ -12,9 +12,12 @@ import pytest
 
 from adapters.bootstrap import open_reader
 from adapters.demo import run_demo
+from adapters.demo_heads import Heads
 from adapters.settings import Settings, Unusable
+from domain.calendar import HOUR, MINUTE
 from domain.events import CommandFailed, MeasureRequested
 from domain.snapshot import thaw
+from engine.engine import VoteRefused
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,54 @@ def test_on_a_terminal_the_picture_is_drawn() -> None:
     for words in ("Accounts", "Measures", "Engine", "What it decides", "overdue by day", "Ctrl-C ends it"):
         assert words in said
     assert "What to try next" in said
+
+
+class Board:
+    """A breaker that has tripped, and what is done about it."""
+
+    def __init__(self) -> None:
+        self.holds = ["restrict@vip"]
+        self.votes: list[tuple[str, bool]] = []
+        self.said: list[str] = []
+
+    def blown(self) -> list[str]:
+        return self.holds
+
+    def vote(self, breaker: str, actor: str, let_go: bool) -> None:
+        if breaker not in self.holds:
+            raise VoteRefused("it holds nothing back")
+        self.votes.append((actor, let_go))
+
+    def announce(self, at: int, breaker: str, words: str) -> None:
+        self.said.append(f"{breaker}: {words}")
+
+
+def test_two_heads_let_go_what_a_breaker_holds_after_an_hour() -> None:
+    board = Board()
+    heads = Heads(board, board.announce)
+    heads.look(0)
+    heads.look(50 * MINUTE)
+    assert board.votes == []
+    heads.look(HOUR)
+    assert board.votes == [("lebedeva", True), ("guseva", True)]
+    board.holds = []
+    heads.look(HOUR + MINUTE)
+    assert board.said == [
+        "restrict@vip: a breaker trips, its commands wait for two heads",
+        "restrict@vip: lebedeva and guseva let the commands go",
+    ]
+
+
+def test_what_others_have_decided_is_no_business_of_the_heads() -> None:
+    board = Board()
+    heads = Heads(board, board.announce)
+    heads.look(0)
+    board.holds = []
+    heads.look(HOUR)
+    board.holds = ["restrict@vip"]
+    heads.look(HOUR + MINUTE)
+    heads.look(HOUR + 2 * MINUTE)
+    assert board.votes == []
 
 
 def test_ctrl_c_ends_it_with_a_summary() -> None:

@@ -108,7 +108,7 @@ class World:
         while True:
             try:
                 step()
-                if not self.broker.backlog:
+                if not self.broker.unfinished:
                     return
             except Killed:
                 self.kill()
