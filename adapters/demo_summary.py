@@ -45,10 +45,10 @@ class Summary:
         operator = self._operator
         first, last = date_of(operator.zone.day(operator.start)), date_of(operator.zone.day(self._pace.at))
         title = Text(f"\n {first} to {last}, {spaced(len(operator.accounts))} accounts", "bold")
-        results = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+        results = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
         results.add_column(no_wrap=True)
         for name, figures, style in (*self._debts(), *self._engine()):
-            results.add_row(f" {name}", Text(figures, style))
+            results.add_row(f"  {name}", Text(figures, style))
         account, debt = self._story()
         story = [
             Text(f" The story of {account}, one of its debts", "bold"),
@@ -128,7 +128,11 @@ class Summary:
                 what, why = f"{fact.measure} ({fact.kind})", ""
             case RunOpened():
                 what = f"plan {fact.plan} begins"
-        text = Text.assemble((f"  {local(fact.at, self._policy)}  ", "dim"), what, (f" ({why})" if why else "", "dim"))
+                why = f"{self._money(fact.overdue)}, {counted(fact.dpd, 'day')} past due"
+        text = Text.assemble((f"  {local(fact.at, self._policy)}  ", "dim"), what)
+        room = min(width, WIDTH_MAX) - len(text)
+        if why and len(why) + 3 <= room:
+            text.append(f" ({why})", "dim")
         text.truncate(min(width, WIDTH_MAX), overflow="ellipsis")
         return text
 

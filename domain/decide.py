@@ -57,7 +57,21 @@ def _policy_published(profile: Profile, message: m.PolicyPublished, policy: Poli
     if not profile.is_known or profile.closed:
         return Decision([])
     events = classified(profile, account_of(profile), policy, message.at)
-    return Decision([*events, *_served(profile, policy, events)])
+    return Decision([*events, *_served(profile, policy, events), *_passed_reminders(profile, policy, message.at)])
+
+
+def _passed_reminders(profile: Profile, policy: Policy, at: int) -> list[Record]:
+    """A version reminds of nothing whose instant had passed before it came."""
+    events: list[Record] = []
+    for rule in policy.reminders:
+        before = rule.days_before_due
+        assert before is not None
+        for item in profile.ledger.open_items:
+            instant = policy.zone.instant(item.due - before, rule.measure.at)
+            waits = profile.reminders is not None and (rule.name, item.item_id) in profile.reminders
+            if item.since <= instant < at and rule.name not in item.reminded and not waits:
+                events.append(e.PreventionSettled(at, rule.name, item.item_id, False))
+    return events
 
 
 def _account_updated(profile: Profile, message: m.AccountUpdated, policy: Policy) -> Decision:

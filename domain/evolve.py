@@ -210,7 +210,7 @@ def _measure_completed(profile: Profile, event: m.MeasureCompleted) -> None:
     if not profile.outstanding:
         profile.outstanding = None
     if sent is not None and sent.settled and sent.reported:
-        _took_effect(profile, sent.command)
+        _took_effect(profile, event.command_id)
 
 
 def _measure_failed(profile: Profile, event: m.MeasureFailed) -> None:
@@ -237,17 +237,17 @@ def _command_failed(profile: Profile, event: e.CommandFailed) -> None:
 def _never_took_effect(profile: Profile, command_id: str) -> None:
     """A restriction whose every command was reported failed has nothing to give back."""
     for restriction in _restrictions(profile):
-        restriction.command_ids = tuple([each for each in restriction.command_ids if each != command_id])
+        if command_id in restriction.command_ids:
+            restriction.command_ids = tuple([each for each in restriction.command_ids if each != command_id])
+            restriction.failed_ids = (*restriction.failed_ids, command_id)
 
 
-def _took_effect(profile: Profile, command: e.MeasureRequested) -> None:
-    """Confirmed after all: it will be reversed, if it belongs to what is restricted now."""
-    if command.run_id != (profile.run.run_id if profile.run is not None else None):
-        return
+def _took_effect(profile: Profile, command_id: str) -> None:
+    """Confirmed after all: it will be reversed."""
     for restriction in _restrictions(profile):
-        same = (restriction.measure, restriction.target, restriction.reverse)
-        if same == (command.measure, command.target, command.reverse):
-            restriction.command_ids = (*restriction.command_ids, command.command_id)
+        if command_id in restriction.failed_ids:
+            restriction.failed_ids = tuple([each for each in restriction.failed_ids if each != command_id])
+            restriction.command_ids = (*restriction.command_ids, command_id)
 
 
 def _restrictions(profile: Profile) -> list[Restriction]:
@@ -449,12 +449,15 @@ def _restrict(profile: Profile, event: e.MeasureRequested) -> None:
     before = (run.restrictions if run is not None else profile.loose) or []
     restrictions: list[Restriction] = []
     command_ids: tuple[str, ...] = ()
+    failed_ids: tuple[str, ...] = ()
     for each in before:
         if each.measure != event.measure or each.target != event.target or each.reverse != event.reverse:
             restrictions.append(each)
         elif not each.lifted:
             command_ids = each.command_ids
-    restrictions.append(Restriction(event.measure, (*command_ids, event.command_id), event.target, event.reverse))
+            failed_ids = each.failed_ids
+    command_ids = (*command_ids, event.command_id)
+    restrictions.append(Restriction(event.measure, command_ids, event.target, event.reverse, False, failed_ids))
     if run is not None:
         run.restrictions = restrictions
     else:

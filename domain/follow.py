@@ -111,7 +111,8 @@ def follow(profile: Profile, policy: Policy, now: int, timers: int) -> Decision:
         instant = _next_overdue(profile, policy, today)
     if instant < wake_at:
         wake_at = instant
-    return Decision([], None, True, wake_at)
+    # Whatever is due already is due now: nobody wakes, and acts, in the past.
+    return Decision([], None, True, wake_at if wake_at > now else now)
 
 
 def _agreements(profile: Profile, policy: Policy, now: int, timers: int) -> Record | None:

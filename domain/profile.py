@@ -69,18 +69,28 @@ class Schedule:
 
 
 class Restriction:
-    """A service taken away, by the commands that were not reported failed; it is in force until ``lifted``."""
+    """A service taken away by ``command_ids``; it is in force until ``lifted``.
 
-    __slots__ = ("command_ids", "lifted", "measure", "reverse", "target")
+    ``failed_ids`` are those that were reported failed for good, and may be confirmed after all.
+    """
+
+    __slots__ = ("command_ids", "failed_ids", "lifted", "measure", "reverse", "target")
 
     def __init__(
-        self, measure: str, command_ids: tuple[str, ...], target: str, reverse: str | None, lifted: bool = False
+        self,
+        measure: str,
+        command_ids: tuple[str, ...],
+        target: str,
+        reverse: str | None,
+        lifted: bool = False,
+        failed_ids: tuple[str, ...] = (),
     ) -> None:
         self.measure: Final[str] = measure
         self.command_ids: tuple[str, ...] = command_ids
         self.target: Final[str] = target
         self.reverse: Final[str | None] = reverse
         self.lifted: bool = lifted
+        self.failed_ids: tuple[str, ...] = failed_ids
 
     @property
     def is_in_force(self) -> bool:

@@ -169,7 +169,7 @@ def _frozen_run(run: Run) -> State:
 def _frozen_restrictions(restrictions: list[Restriction] | None) -> State | None:
     if not restrictions:
         return None
-    return tuple([(r.measure, r.command_ids, r.target, r.reverse, r.lifted) for r in restrictions])
+    return tuple([(r.measure, r.command_ids, r.target, r.reverse, r.lifted, r.failed_ids) for r in restrictions])
 
 
 def _frozen_waiting(profile: Profile) -> State:

@@ -373,7 +373,6 @@ def begun(seed: int, ledger: str = "") -> Life:
     """The debtor of that number, who has just begun: owes an invoice from tomorrow on, or has a balance of 200."""
     chance = random.Random(seed)
     versions = [random_policy(chance), random_policy(chance)]
-    versions[1] = replace(versions[1], preventions=versions[0].preventions)
     party = chance.choice(["person", "person", "organisation"])
     return Life(versions, party, ledger or chance.choice(["invoices", "invoices", "balance"]))
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from domain import events as e
 from domain import messages as m
 from domain.calendar import HOUR, MINUTE
@@ -86,7 +84,6 @@ def test_a_late_confirmation_from_a_run_before_does_not_make_a_failed_restrictio
     assert story.pays().names() == ["A/1/block", "A/2/block", "A/2/file"]
 
 
-@pytest.mark.xfail(reason="a confirmation counts for the run in which the command was sent alone")
 def test_a_late_confirmation_from_before_a_switch_makes_the_restriction_reversible_again() -> None:
     """The restriction has gone over to the new run, and its command with it."""
     story = blocking(retries=0, plans=[plan("other", file(9))])
@@ -96,7 +93,6 @@ def test_a_late_confirmation_from_before_a_switch_makes_the_restriction_reversib
     assert story.pays().commands[1:] == ["03-03 10:30 unblock (cured)"]
 
 
-@pytest.mark.xfail(reason="while there is a run, a confirmation counts for its own commands alone")
 def test_a_late_confirmation_of_what_was_ordered_without_a_run_counts_in_a_run_too() -> None:
     story = Story(policy(block(9)))
     story.order("block")

@@ -166,7 +166,6 @@ def test_a_reminder_that_waits_goes_though_the_item_was_paid_for_a_while() -> No
     assert story.until("03-31").commands == ["03-07 12:00 due-soon (prevention)"]
 
 
-@pytest.mark.xfail(reason="it is woken at the instant that has passed, and its run is looked at as it was then")
 def test_a_rule_that_a_version_brings_reminds_of_nothing_whose_instant_had_passed() -> None:
     """Nor is anybody looked at with the eyes of that instant."""
     story = Story(policy()).owes(due="03-20", invoice="I1").owes(due="03-12", invoice="I2").until("03-15 12:00")
