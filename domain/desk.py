@@ -10,6 +10,7 @@ due a personal manager wait in order of arrival, and so do tasks. Absence takes 
 theirs, only new work passes them by. By hand, anyone with the role may be given any amount.
 """
 
+from collections import deque
 from typing import Final, TypeAlias, cast
 
 from domain.calendar import DAY, HOUR, MINUTE, NEVER, SECOND
@@ -206,8 +207,8 @@ class Desk:
         self._is_new_policy: bool = False
         # Whether the policy names its people: without, no rule gives work.
         self._is_ruled: bool = False
-        # No task escalates before; an early guess costs a look.
-        self._escalates_at: int = NEVER
+        # Untaken tasks that have not escalated yet, in the order in which they will; some are taken meanwhile.
+        self._unescalated: Final[deque[tuple[int, str]]] = deque()
         # What came since work was last spread: unless somebody got room, only this can find any.
         self._new_profiles: list[str] = []
         self._new_tasks: list[str] = []
@@ -360,7 +361,7 @@ class Desk:
     def _enqueue(self, task: DeskTask) -> None:
         self.queue[task.task_id] = None
         self._new_tasks.append(task.task_id)
-        self._escalates_at = min(self._escalates_at, self._escalation_of(task))
+        self._unescalated.append((task.queued_at, task.task_id))
 
     def _drop_task(self, task_id: str) -> None:
         task = self.tasks.pop(task_id, None)
@@ -401,8 +402,7 @@ class Desk:
         if self._is_new_policy:
             self._is_new_policy = False
             self._review(policy)
-            self._escalates_at = self._next_escalation()
-        if self._now >= self._escalates_at:
+        if self._now >= self._next_escalation():
             self._escalate()
 
     def _review(self, policy: Policy) -> None:
@@ -426,19 +426,26 @@ class Desk:
         return task.queued_at + after if after is not None and not task.escalated else NEVER
 
     def _next_escalation(self) -> int:
-        return min([self._escalation_of(self.tasks[task_id]) for task_id in self.queue], default=NEVER)
+        """When the first untaken task escalates: they do so in the order in which they were queued."""
+        while self._unescalated:
+            queued_at, task_id = self._unescalated[0]
+            task = self.tasks.get(task_id)
+            if task is not None and task_id in self.queue and not task.escalated and task.queued_at == queued_at:
+                return self._escalation_of(task)
+            self._unescalated.popleft()
+        return NEVER
 
     def _escalate(self) -> None:
         """Tasks that nobody took in time go to a head, each once; where none has room they wait for the first."""
         service = self._service
-        for task in [self.tasks[task_id] for task_id in self.queue]:
-            if service is not None and self._escalation_of(task) <= self._now:
+        while self._next_escalation() <= self._now:
+            task = self.tasks[self._unescalated.popleft()[1]]
+            if service is not None:
                 task.escalated = f"escalated: not taken within {_in_words(service.escalate_after or 0)}"
                 self.is_changed = True
                 if not self._place_task(task, service):
                     _, why = self.roster.pick(TASKS, _above(task.role), self._group(task.profile_id, service), "")
                     self._record(task, None, "escalated", f"{task.escalated}; {why}")
-        self._escalates_at = self._next_escalation()
 
     # Assignment.
 
@@ -453,9 +460,15 @@ class Desk:
         for profile_id in profiles:
             if profile_id in self.waiting:
                 self._place_profile(profile_id, service)
+        # Where nobody had room for one, nobody has for the next of its kind: thousands may wait.
+        full: set[tuple[str, str, bool]] = set()
         for task_id in tasks:
             if task_id in self.queue:
-                self._place_task(self.tasks[task_id], service)
+                task = self.tasks[task_id]
+                served = self.served[task.profile_id]
+                kind = (task.role, served.group or service.group, task.escalated != "")
+                if (served.manager is not None or kind not in full) and not self._place_task(task, service):
+                    full.add(kind)
 
     def _place_profile(self, profile_id: str, service: ServiceSegment) -> None:
         if service.assign == "by-hand":
@@ -526,6 +539,8 @@ def thaw(state: tuple[object, ...]) -> Desk:
         desk.roster.count(manager, TASKS, 1)
     desk.waiting.update(waiting)
     desk.queue.update(dict.fromkeys(queue))
+    untaken = [desk.tasks[task_id] for task_id in queue]
+    desk._unescalated.extend(sorted([(task.queued_at, task.task_id) for task in untaken if not task.escalated]))
     desk.roster.turns.update(turns)
     desk.roster.take_moved(0)
     return desk
