@@ -131,9 +131,18 @@ class ManagerSupervisor(LaneActor):
     registered = False
 
     def __init__(
-        self, service_segment: str, policy: Policy, state: State | None = None, loads: Iterable[LoadReported] = ()
+        self,
+        service_segment: str,
+        policy: Policy,
+        state: State | None = None,
+        loads: Iterable[LoadReported] = (),
+        freezes: bool = True,
     ) -> None:
-        """``state`` is the last that was committed, ``loads`` what all other desks have given (`loads_of`)."""
+        """``state`` is the last that was committed, ``loads`` what all other desks have given (`loads_of`).
+
+        Without ``freezes`` (nobody keeps it) reports bring no state.
+        """
+        self.freezes: Final = freezes
         self.desk: Final = Desk(service_segment) if state is None else thaw(state)
         for load in loads:
             self.desk.roster.hear(load)
@@ -179,7 +188,7 @@ class ManagerSupervisor(LaneActor):
             assignments=tuple(desk.assignments),
             refusals=tuple(desk.refusals),
             loads=tuple(desk.take_moved_loads()),
-            state=desk.freeze() if desk.is_changed else None,
+            state=desk.freeze() if desk.is_changed and self.freezes else None,
             wake_at=wake_at if wake_at < NEVER else None,
         )
         desk.answers.clear()

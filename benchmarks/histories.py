@@ -1,5 +1,6 @@
 """Recorded histories of any size for the benchmarks: one seed, one history."""
 
+import heapq
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,36 +9,36 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def history(accounts: int, events: int, seed: int = 1) -> Iterator[bytes]:
-    """JSON lines in order of time: every account first, then months of invoices and of payments, some late or partial.
+    """JSON lines in order of time: every account first, then a year of invoices and of what becomes of them.
 
-    A typical mix: about half invoices, two fifths payments, and a tenth of promises, holds, claims, contacts,
-    reversals and duplicates.
+    A typical operator: of a hundred invoices 85 are paid within four days, 12 within a month (one in ten of these in
+    part), 3 never. One event in ten is a promise, a hold or a contact.
     """
     rng = random.Random(seed)
     at = START
     step = timedelta(days=365) / max(1, events)
-    open_invoices: list[list[tuple[str, int]]] = [[] for _ in range(accounts)]
+    coming: list[tuple[datetime, int, int, int]] = []
     for number in range(events):
         at += step
         if number < accounts:
-            account = number
-            kind = "person" if account % 5 else "organisation"
-            yield _event(number, account, at, "account.updated", _account(kind))
+            yield _event(number, number, at, "account.updated", _account("person" if number % 5 else "organisation"))
+            continue
+        if coming and coming[0][0] <= at:
+            _, invoice, account, amount = heapq.heappop(coming)
+            yield _event(number, account, at, "payment.received", f'{{"payment_id":"P-{invoice}","amount":{amount}}}')
             continue
         account = rng.randrange(accounts)
-        unpaid = open_invoices[account]
-        draw = rng.random()
-        if draw < 0.1:
-            yield _event(number, account, at, *_rare(rng, number, at, unpaid))
-        elif unpaid and draw < 0.55:
-            _, amount = unpaid.pop(0)
-            amount = amount if rng.random() < 0.9 else amount // 2 + 1
-            yield _event(number, account, at, "payment.received", f'{{"payment_id":"P-{number}","amount":{amount}}}')
-        else:
-            amount = rng.randrange(10_000, 200_000)
-            unpaid.append((f"I-{number}", amount))
-            data = f'{{"invoice_id":"I-{number}","amount":{amount},"issued_on":"{at.date()}"}}'
-            yield _event(number, account, at, "invoice.issued", data)
+        if rng.random() < 0.2:
+            yield _event(number, account, at, *_rare(rng, number, at))
+            continue
+        amount = rng.randrange(10_000, 200_000)
+        data = f'{{"invoice_id":"I-{number}","amount":{amount},"issued_on":"{at.date()}"}}'
+        yield _event(number, account, at, "invoice.issued", data)
+        luck = rng.random()
+        if luck < 0.97:
+            days = rng.uniform(0.1, 4) if luck < 0.85 else rng.uniform(4, 30)
+            part = amount // 2 if luck > 0.96 else amount
+            heapq.heappush(coming, (at + timedelta(days=days), number, account, part))
 
 
 def _account(party: str) -> str:
@@ -47,16 +48,14 @@ def _account(party: str) -> str:
     )
 
 
-def _rare(rng: random.Random, number: int, at: datetime, unpaid: list[tuple[str, int]]) -> tuple[str, str]:
+def _rare(rng: random.Random, number: int, at: datetime) -> tuple[str, str]:
     later = (at + timedelta(days=rng.randrange(1, 20))).date()
-    draw = rng.randrange(4)
+    draw = rng.randrange(3)
     if draw == 0:
         return "promise.made", f'{{"promise_id":"R-{number}","amount":10000,"pay_by":"{later}"}}'
     if draw == 1:
         return "hold.placed", f'{{"hold_id":"H-{number}","until":"{later}","reason":"illness"}}'
-    if draw == 2 and unpaid:
-        return "claim.opened", f'{{"claim_id":"C-{number}","invoice_id":"{unpaid[0][0]}","amount":5000}}'
-    return "contact.made", '{"kind":"call","direction":"out","actor":"spec-1","outcome":"spoke","note":""}'
+    return "contact.made", '{"kind":"call","direction":"out","actor":"belov","outcome":"spoke","note":""}'
 
 
 def _event(number: int, account: int, at: datetime, kind: str, data: str) -> bytes:

@@ -11,6 +11,7 @@ theirs, only new work passes them by. By hand, anyone with the role may be given
 """
 
 from collections import deque
+from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from domain.calendar import DAY, HOUR, MINUTE, NEVER, SECOND
@@ -24,6 +25,8 @@ from domain.snapshot import UnknownFormat
 
 FORMAT: Final = 1
 """The format that `Desk.freeze` writes."""
+
+_LOOKED_AT_MAX: Final = 200
 
 TOLD: Final = frozenset(
     {
@@ -205,6 +208,7 @@ class Desk:
         self._service: ServiceSegment | None = None
         self._now: int = 0
         self._is_new_policy: bool = False
+        self._is_new_day: bool = False
         # Whether the policy names its people: without, no rule gives work.
         self._is_ruled: bool = False
         # Untaken tasks that have not escalated yet, in the order in which they will; some are taken meanwhile.
@@ -398,7 +402,7 @@ class Desk:
         policy = self._policy
         assert policy is not None, "a desk works under a policy"
         self._now = max(self._now, at)
-        self.roster.begin_day(policy.zone.day(self._now))
+        self._is_new_day = self.roster.begin_day(policy.zone.day(self._now)) or self._is_new_day
         if self._is_new_policy:
             self._is_new_policy = False
             self._review(policy)
@@ -450,24 +454,36 @@ class Desk:
     # Assignment.
 
     def _spread(self) -> None:
-        """Gives what waits to whoever has room, oldest first."""
-        profiles = list(self.waiting) if self.roster.take_new_room(PROFILES) else self._new_profiles
-        tasks = list(self.queue) if self.roster.take_new_room(TASKS) else self._new_tasks
+        """Gives what waits to whoever has room, oldest first.
+
+        Of a long tail only the first `_LOOKED_AT_MAX` are looked at for each room that comes up, and all of them once
+        a day: else ten thousand that wait would be looked at for every task that is done.
+        """
+        looked_at = None if self._is_new_day else _LOOKED_AT_MAX
+        self._is_new_day = False
+        profiles = list(islice(self.waiting, looked_at)) if self.roster.take_new_room(PROFILES) else self._new_profiles
+        tasks = list(islice(self.queue, looked_at)) if self.roster.take_new_room(TASKS) else self._new_tasks
         self._new_profiles, self._new_tasks = [], []
         service = self._service
         if service is None or not self._is_ruled:
             return
+        # Where nobody had room for one, nobody has for the next of its kind.
+        full_groups: set[str] = set()
         for profile_id in profiles:
             if profile_id in self.waiting:
-                self._place_profile(profile_id, service)
-        # Where nobody had room for one, nobody has for the next of its kind: thousands may wait.
+                group = self._group(profile_id, service)
+                # Who has not been answered yet is told that there is nobody.
+                if group not in full_groups or not self.waiting[profile_id]:
+                    self._place_profile(profile_id, service)
+                    if profile_id in self.waiting:
+                        full_groups.add(group)
         full: set[tuple[str, str, bool]] = set()
         for task_id in tasks:
             if task_id in self.queue:
                 task = self.tasks[task_id]
-                served = self.served[task.profile_id]
-                kind = (task.role, served.group or service.group, task.escalated != "")
-                if (served.manager is not None or kind not in full) and not self._place_task(task, service):
+                kind = (task.role, self._group(task.profile_id, service), task.escalated != "")
+                has_own = self.served[task.profile_id].manager is not None
+                if (has_own or kind not in full) and not self._place_task(task, service):
                     full.add(kind)
 
     def _place_profile(self, profile_id: str, service: ServiceSegment) -> None:

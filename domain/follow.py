@@ -59,19 +59,20 @@ def current_plan(profile: Profile, policy: Policy) -> str | None:
 
 def follow(profile: Profile, policy: Policy, now: int, timers: int) -> Decision:
     """The next consequence at ``now``; a settled decision with the instant of the next look where there is none."""
-    if profile.closed or not profile.is_known:
+    if profile.closed or profile.projection == "":
         return Decision([], None, True, NEVER)
+    wake_at = NEVER
     if profile.promise is not None or profile.schedule is not None:
         agreed = _agreements(profile, policy, now, timers)
         if agreed is not None:
             return Decision([agreed])
+        wake_at = _agreements_wake(profile, policy)
     today = policy.zone.day(now)
     overdue, oldest = standing(profile, today)
     dpd = today - oldest if oldest > 0 else 0
     events = _run_borders(profile, policy, now, today, overdue, dpd)
     if events is not None:
         return Decision(events)
-    wake_at = _agreements_wake(profile, policy)
     if profile.outstanding is not None:
         events, instant = _outcomes(profile, now, policy, timers)
         if events is not None:

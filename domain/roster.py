@@ -59,12 +59,14 @@ class Roster:
         self._freed(PROFILES)
         self._freed(TASKS)
 
-    def begin_day(self, today: int) -> None:
-        """Absences begin and end at local midnight."""
-        if today != self.today:
-            self.today = today
-            self._freed(PROFILES)
-            self._freed(TASKS)
+    def begin_day(self, today: int) -> bool:
+        """Absences begin and end at local midnight; whether it is another day than before."""
+        if today == self.today:
+            return False
+        self.today = today
+        self._freed(PROFILES)
+        self._freed(TASKS)
+        return True
 
     def back_on(self) -> int:
         """The first day after today on which somebody who is away now may be back; 0 where nobody is away."""

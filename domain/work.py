@@ -29,7 +29,7 @@ def work(
     another policy version adopts this one first. With ``confirms`` every command counts as confirmed at once.
     """
     at = message.at
-    if profile.policy_version != policy.version and profile.is_known and not profile.closed:
+    if profile.policy_version != policy.version and profile.projection != "" and not profile.closed:
         _settle(profile, decide(profile, PolicyPublished(at), policy), at, policy, facts, NONE, confirms)
     decision = decide(profile, message, policy)
     if decision.refusal is not None:

@@ -29,7 +29,9 @@ _ASSIGNMENTS_KEPT: Final = 10_000
 class Desks:
     """One supervisor for each service segment, on the engine's lane; none where the policy names no managers."""
 
-    def __init__(self, lane: ThreadLane, policy: Policy) -> None:
+    def __init__(self, lane: ThreadLane, policy: Policy, keeps: bool) -> None:
+        """``keeps``: somebody wants the desks' states."""
+        self._keeps: Final = keeps
         self.assignments: Final[list[WorkAssigned]] = []
         self._lane: Final = lane
         self._policy = policy
@@ -100,7 +102,7 @@ class Desks:
                     load for name, state in self._states.items() if name != service.name for load in loads_of(state)
                 ]
                 self._supervisors[service.name] = ManagerSupervisor.start(
-                    service.name, self._policy, self._states.get(service.name), loads, lane=self._lane
+                    service.name, self._policy, self._states.get(service.name), loads, self._keeps, lane=self._lane
                 )
                 self._wakes[service.name] = 0
 

@@ -84,7 +84,7 @@ class Engine:
         self._lane: Final = ThreadLane("profiles")
         self._crew: Final = Crew(self.policy, settings.hold_unknown_us, settings.confirms, freezes=settings.keeps)
         self._supervisors: Final[dict[str | None, LaneRef[SegmentSupervisor]]] = {}
-        self._desks: Final = Desks(self._lane, self.policy)
+        self._desks: Final = Desks(self._lane, self.policy, settings.keeps)
         self._segment_of: Final[dict[str, str | None]] = {}
         self._quarantined: Final[set[str]] = set()
         self._replies: Final[SimpleQueue[Batch]] = SimpleQueue()
