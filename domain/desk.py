@@ -26,7 +26,7 @@ from domain.snapshot import UnknownFormat
 FORMAT: Final = 1
 """The format that `Desk.freeze` writes."""
 
-_LOOKED_AT_MAX: Final = 200
+_LOOKED_AT_MAX: Final = 50
 
 TOLD: Final = frozenset(
     {

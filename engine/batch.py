@@ -53,7 +53,9 @@ class Scribe:
                 self._reject(_envelope_of(next_refused.arrival), next_refused.refusal, next_refused.at, transaction)
                 next_refused = next(refused, None)
             kind = type(fact)
-            if kind in PUBLISHED:
+            if kind is AttributeIgnored or kind is ConditionReported:
+                self._count_report(fact)
+            elif kind in PUBLISHED:
                 number += 1
                 event = self._encode(fact, errand.profile_id, number)
                 transaction.outbox.append(event)
@@ -68,6 +70,12 @@ class Scribe:
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)
         self._tally.measures[fact.kind, fact.target, fact.reason] += 1
+
+    def _count_report(self, fact: Record) -> None:
+        if isinstance(fact, AttributeIgnored):
+            self._tally.ignored_attributes[fact.name] += 1
+        elif isinstance(fact, ConditionReported):
+            self._tally.failed_conditions[fact.expression] += 1
 
     def _keep(self, errand: Errand, transaction: Transaction) -> None:
         profile = errand.profile
@@ -96,13 +104,7 @@ class Scribe:
 
     def _count(self, errand: Errand) -> None:
         tally = self._tally
-        for fact in errand.facts:
-            name = type(fact)
-            tally.facts[name.__name__] += 1
-            if name is AttributeIgnored:
-                tally.ignored_attributes[fact.name] += 1  # type: ignore[attr-defined]
-            elif name is ConditionReported:
-                tally.failed_conditions[fact.expression] += 1  # type: ignore[attr-defined]
+        tally.facts.update(map(type, errand.facts))
         for refused in errand.refused:
             if refused.refusal.reason == STALE:
                 tally.events[_envelope_of(refused.arrival).type or "", "stale"] += 1

@@ -201,7 +201,7 @@ class Engine:
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self._count(intake, worked)
-        if self.policy.breakers:
+        if self.policy.breakers and not crew.confirms:
             self._watch_breakers(worked)
         self._submit(transaction, intake)
         return transaction

@@ -10,7 +10,7 @@ class Tally:
 
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     measures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    facts: Counter[str] = field(default_factory=Counter)
+    facts: Counter[type] = field(default_factory=Counter)
     ignored_attributes: Counter[str] = field(default_factory=Counter)
     failed_conditions: Counter[str] = field(default_factory=Counter)
     batches: int = 0

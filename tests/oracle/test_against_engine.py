@@ -119,7 +119,7 @@ def test_each_event_has_one_fate(seed: int) -> None:
     rejections = [json.loads(event.body) for event in outgoing if event.routing_key == REJECTED]
     tally = replay.engine.tally
     outcomes = tally.outcomes()
-    effective = sum(tally.facts[type_.kind.__name__] for type_ in INCOMING)
+    effective = sum(tally.facts[type_.kind] for type_ in INCOMING)
     assert effective + outcomes["stale"] + len(rejections) == len(lines) - outcomes["duplicate"]
     assert outcomes["rejected"] == len(rejections) == len({rejection["id"] for rejection in rejections})
     assert outcomes["duplicate"] == doubles(lines)
