@@ -5,11 +5,12 @@ instants are microseconds. A message that was accepted is a fact and goes into t
 fills in what depends on the policy (due dates, local days), so that `evolve` needs no policy.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from domain.record import Record
 
-AttributeValue = str | int | float | bool | None
+AttributeValue: TypeAlias = object
+"""Anything that JSON knows: what the policy declares is checked against its type before it is accepted."""
 
 
 class AccountUpdated(Record):
