@@ -59,13 +59,16 @@ def _decoded(raw: bytes, plain: bool) -> Envelope | Unreadable:
     values = read(event)
     if not plain and not _is_storable(raw, event, values):
         return diagnosed(raw)
-    at = event.time - EPOCH
+    time = None
+    if event.time is not None:
+        since = event.time - EPOCH
+        time = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
     return Envelope(
         event.source,
         event.id,
         name,
         event.subject,
-        (at.days * 86_400 + at.seconds) * SECOND + at.microseconds,
+        time,
         kind,
         values,
         None,

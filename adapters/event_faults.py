@@ -23,11 +23,11 @@ _ATTRIBUTES: Final[dict[str, Callable[[Raw], Any]]] = {
     "source": Decoder(Name).decode,
     "type": Decoder(Name).decode,
     "subject": Decoder(Name).decode,
-    "time": Decoder(Instant).decode,
+    "time": Decoder(Instant | None).decode,
     "specversion": Decoder(Version).decode,
     "sequence": Decoder(Sequence | None).decode,
 }
-_OPTIONAL: Final = ("specversion", "sequence")
+_OPTIONAL: Final = ("specversion", "sequence", "time")
 
 
 def diagnosed(raw: bytes) -> Envelope | Unreadable:

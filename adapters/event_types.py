@@ -111,9 +111,10 @@ class Incoming:
                 ("id", Name),
                 ("source", Name),
                 ("subject", Name),
-                ("time", Instant),
                 ("data", data),
                 ("sequence", Sequence, NODEFAULT) if kind is m.BalanceChanged else ("sequence", Sequence | None, None),
+                # Information only: the instant of an event is the one at which it is accepted.
+                ("time", Instant | None, None),
                 ("specversion", Version, "1.0"),
             ],
             tag_field="type",
