@@ -1,7 +1,7 @@
 """Technology: what makes the ports real, and the doors through which people and other systems come in.
 
-PostgreSQL and SQLite stores, RabbitMQ and in-process brokers, ZooKeeper, policy files, HTTP and console, command line,
-telemetry. The environment is read in one file here and nowhere else.
+The SQLite store, policy files and their rules, CloudEvents, JSON lines, HTTP, the command line, logs, the demo. The
+environment is read in one file here (settings.py) and nowhere else.
 
 May import: every other room. Nothing imports this one: it is the outermost.
 

@@ -1,12 +1,13 @@
 """What a debt is, and what is to be done about it: the rules of the trade, and nothing else.
 
 Here live the debt profile, plans and their measures, holds (moratorium, claim, promise, instalments), segments, money,
-days and calendars. `decide` turns a profile and a message into events and commands; `evolve` folds an event into a
-profile.
+days and calendars. `decide` turns a message into at most one fact or a refusal, `follow` says what comes of it next,
+`evolve` folds a fact into a profile; `work` is the loop of the three.
 
 May import: the standard library; no clock, no randomness, no I/O, no threads, no log. Time is a field of the message.
 It is written so that mypyc can compile it: the hot path is hand-written slotted classes.
 
-Start with profile.py (the state), decide.py and evolve.py (the two functions), policy.py (what analysts write), then
-messages.py and events.py. Beside them: ledger.py (allocation), calendar.py, timing.py (when), forecast.py (what next).
+Start with work.py, then decide.py, follow.py and evolve.py; profile.py is the state, policy.py what analysts write,
+messages.py and events.py what is told. Beside them: ledger.py (allocation), calendar.py, timing.py (when), forecast.py
+(what next), desk.py (managers and their work).
 """

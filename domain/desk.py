@@ -27,6 +27,7 @@ FORMAT: Final = 1
 """The format that `Desk.freeze` writes."""
 
 _LOOKED_AT_MAX: Final = 50
+"""So many of those who wait are looked at for each room that comes up; all of them once a day."""
 
 TOLD: Final = frozenset(
     {
