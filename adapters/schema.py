@@ -9,7 +9,6 @@ rewrites 60 bytes and not a profile's state.
 """
 
 from typing import Final
-from zlib import crc32
 
 from sqlalchemy import (
     BigInteger,
@@ -26,9 +25,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SHARDS: Final = 64
-"""The number of shards of a store that does not say otherwise; it cannot change afterwards."""
-
 VERSION: Final = "0001"
 """The newest migration: the schema that this file describes."""
 
@@ -39,11 +35,6 @@ metadata: Final = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_name)s",
     }
 )
-
-
-def shard_of(profile_id: str, shards: int) -> int:
-    """The shard of a profile: the same number in queues, partitions and fences."""
-    return crc32(profile_id.encode()) % shards
 
 
 inbox: Final = Table(

@@ -6,17 +6,17 @@ connections of its own and waits for nobody. The items of a profile are part of 
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from threading import Lock
 from typing import Any, Final
 
-from adapters.schema import SHARDS, shard_of
 from adapters.sqlite_file import StoreRefused, driver_connection, engine_of, path_of, prepare, select_in
 from adapters.state_codec import decode_state, encode_fact, encode_state
-from engine.ports import HeldEvent, Loaded, OutgoingEvent, State, StoreConflict, Transaction
+from domain.shards import SHARDS, shard_of
+from engine.ports import HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
 
 _FORGOTTEN_AT_ONCE: Final = 10_000
 
@@ -39,6 +39,8 @@ _HOLD: Final = "INSERT INTO held (profile_id, shard, number, accepted_at, body) 
 _RELEASE: Final = "DELETE FROM held WHERE profile_id = ? AND number = ?"
 _QUARANTINE: Final = """
 INSERT INTO quarantine (profile_id, shard, number, accepted_at, body, reason) VALUES (?, ?, ?, ?, ?, ?)"""
+_UNQUARANTINE: Final = "DELETE FROM quarantine WHERE profile_id = ? AND number = ?"
+_WITHDRAW: Final = "DELETE FROM outbox WHERE event_id = ?"
 _SET_DESK: Final = """
 INSERT INTO desks (service_segment, state) VALUES (?, ?)
 ON CONFLICT (service_segment) DO UPDATE SET state = excluded.state"""
@@ -63,6 +65,7 @@ class SqliteStore:
         self._writing: Final = Lock()
         self._looking: Final = Lock()
         self.shards: Final = self._agree_on_shards(path, shards)
+        self._ours: Final[set[int]] = set()
 
     def _agree_on_shards(self, path: os.PathLike[str], shards: int | None) -> int:
         with self._transaction() as connection:
@@ -72,6 +75,17 @@ class SqliteStore:
             self.close()
             raise StoreRefused(f"{path}: it has {stored} shards, which cannot become {shards}")
         return int(stored)
+
+    def claim(self, shards: Collection[int]) -> frozenset[int]:
+        """One process works an SQLite store (its lock sees to that): what it claims is its own, and it claims all."""
+        self._ours.update(shards)
+        return frozenset(shards)
+
+    def renew(self) -> frozenset[int]:
+        return frozenset(self._ours)
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        self._ours.difference_update(shards)
 
     def seen(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
@@ -125,11 +139,22 @@ class SqliteStore:
         )
 
     def pending(self, limit: int) -> list[OutgoingEvent]:
+        return self._outgoing("pending", limit)
+
+    def withheld(self) -> list[OutgoingEvent]:
+        return self._outgoing("held", -1)
+
+    def _outgoing(self, state: str, limit: int) -> list[OutgoingEvent]:
         sql = (
             "SELECT profile_id, event_id, at, routing_key, body, state, breaker FROM outbox"
-            " WHERE state = 'pending' ORDER BY number LIMIT ?"
+            " WHERE state = ? ORDER BY number LIMIT ?"
         )
-        return [OutgoingEvent(*row) for row in self._look(sql, limit)]
+        return [OutgoingEvent(*row) for row in self._look(sql, state, limit)]
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        columns = "profile_id, number, accepted_at, body, reason"
+        rows = self._look(f"SELECT {columns} FROM quarantine WHERE profile_id = ? ORDER BY number", profile_id)
+        return [QuarantinedEvent(*row) for row in rows]
 
     def mark_sent(self, event_ids: Sequence[str]) -> None:
         """Durable with the next commit: an event that is sent twice after a power cut is known by its id."""
@@ -253,6 +278,8 @@ class _Statements:
             (e.profile_id, shard[e.profile_id], e.number, e.accepted_at, e.body, e.reason)
             for e in transaction.quarantined
         ]
+        self.unquarantined: Final = transaction.unquarantined
+        self.withdrawn: Final = [(event_id,) for event_id in transaction.withdrawn]
         self.desks: Final = [(name, encode_state(state)) for name, state in transaction.desks.items()]
 
     def run(self, connection: sqlite3.Connection) -> None:
@@ -271,6 +298,8 @@ class _Statements:
         _many(many, _HOLD, self.held)
         _many(many, _RELEASE, self.released)
         _many(many, _QUARANTINE, self.quarantined)
+        _many(many, _UNQUARANTINE, self.unquarantined)
+        _many(many, _WITHDRAW, self.withdrawn)
         _many(many, _SET_DESK, self.desks)
         if self.latest:
             connection.execute(_SET_NUMBER, ("last_instant", self.latest))

@@ -16,11 +16,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy import insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from adapters.schema import profiles, shard_of
+from adapters.schema import profiles
 from adapters.sqlite_file import engine_of
 from adapters.sqlite_store import SqliteStore
 from adapters.state_codec import encode_state
 from domain.messages import PaymentReceived
+from domain.shards import shard_of
 from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State, Transaction
 
 PROFILES = 1_000

@@ -102,6 +102,7 @@ class Engine:
 
     def begin(self) -> None:
         """Takes up where the engine before stopped: time, outbox, desks, events that wait for their account."""
+        self._store.claim(range(self._store.shards))
         self._clock.reach(self._store.last_instant())
         self._started_at = self._clock.now()
         self._supervise()

@@ -5,7 +5,7 @@ Instants are microseconds, as everywhere. A port raises what its technology rais
 of `commit` as "outcome unknown" and begins again from what the store then says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,10 @@ class StoreConflict(Exception):
 
     Nothing of it was written. Raised by `Store.commit` beside whatever the technology raises.
     """
+
+
+class Fenced(StoreConflict):
+    """A shard that the transaction touches is not ours any more: its lease ended and another owner took it over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,15 @@ class Transaction:
     quarantined: list[QuarantinedEvent] = field(default_factory=list)
     desks: dict[str, State] = field(default_factory=dict)
     """The state of manager supervisors, by service segment."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Ids of outbox events, committed before, that lost their reason before they left: they never will."""
+    unquarantined: list[tuple[str, int]] = field(default_factory=list)
+    """``(profile_id, number)`` of quarantined events that were worked after all."""
 
     def __bool__(self) -> bool:
         return bool(
             self.inbox or self.profiles or self.journal or self.outbox or self.held
-            or self.released or self.quarantined or self.desks
+            or self.released or self.quarantined or self.desks or self.withdrawn or self.unquarantined
         )  # fmt: skip
 
     def followed(self) -> dict[str, tuple[ProfileRow, int]]:
@@ -115,6 +123,18 @@ class Transaction:
         for entry in self.journal:
             facts[entry.profile_id] = facts.get(entry.profile_id, 0) + 1
         return {row.profile_id: (row, row.version - facts.get(row.profile_id, 0)) for row in self.profiles}
+
+    def subjects(self) -> set[str]:
+        """Whose shards it touches: profiles by id, desks by service segment, and ``""`` for what names nobody."""
+        return {
+            *(row.profile_id for row in self.profiles),
+            *(event.profile_id for event in self.outbox),
+            *(event.profile_id for event in self.held),
+            *(profile_id for profile_id, _ in self.released),
+            *(event.profile_id for event in self.quarantined),
+            *(profile_id for profile_id, _ in self.unquarantined),
+            *self.desks,
+        }
 
     def latest(self) -> int:
         """The latest instant in it (0 where there is none)."""
@@ -136,7 +156,29 @@ class Loaded:
 
 
 class Store(Protocol):
-    """The only truth. Used by one engine thread at a time; `commit` may run in another one than the rest."""
+    """The only truth. Used by one engine thread at a time; `commit` may run in another one than the rest.
+
+    A store is opened by one owner, who works the shards it has claimed: a shard is `domain.shards.shard_of` of a
+    profile's id (a desk's: of its service segment's name). `due`, `pending`, `withheld`, `blown`, `desks`,
+    `segment_sizes`, `profile_ids` and `waiting_for_account` speak of these shards alone, `seen` and `load` of
+    everything. Each shard has an epoch, which grows with every change of owner, and a lease, which ends by itself.
+    """
+
+    @property
+    def shards(self) -> int:
+        """How many shards the store has, for good."""
+
+    def claim(self, shards: Collection[int]) -> frozenset[int]:
+        """Takes over those of ``shards`` that have no owner, were handed over, or whose lease has ended.
+
+        Returns those that are this owner's now, the ones it held before included. A new owner raises the epoch.
+        """
+
+    def renew(self) -> frozenset[int]:
+        """Prolongs the leases of what this owner holds, and returns it; what was taken over by others is gone."""
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        """Gives shards up, so that others may claim them at once. Nothing may be in flight for them."""
 
     def seen(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those ``(source, id)`` pairs that the inbox has already."""
@@ -148,7 +190,8 @@ class Store(Protocol):
         """Writes all of it durably, or nothing and raises.
 
         A profile may come more than once; its last row counts, and must follow the stored version by as many facts as
-        the transaction has of it. Doubles of what is numbered or named fail it too. Raises `StoreConflict`.
+        the transaction has of it. Doubles of what is numbered or named fail it too. Raises `StoreConflict`; `Fenced`
+        where a shard that it touches is not this owner's: its epoch is read in the transaction and held until its end.
         """
 
     def due(self, until: int, limit: int) -> list[tuple[str, int]]:
@@ -160,8 +203,14 @@ class Store(Protocol):
     def mark_sent(self, event_ids: Sequence[str]) -> None:
         """These have left: they are not pending any more."""
 
+    def withheld(self) -> list[OutgoingEvent]:
+        """Events that a breaker holds back, in the order in which they were committed."""
+
     def decide_held(self, breaker: str, let_go: bool) -> int:
         """Lets the events held by a breaker go (they become pending) or withdraws them; returns how many."""
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        """What waits in quarantine for a profile, in order."""
 
     def desks(self) -> Mapping[str, State]:
         """The state of manager supervisors, by service segment."""
@@ -221,18 +270,31 @@ class StoreReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One body from the broker, an event or a batch of them, and the tag by which it is acknowledged."""
+    """One body from the broker, an event or a batch of them, and the tag by which it is acknowledged.
+
+    ``shard`` is the queue it came from; None where there is but one.
+    """
 
     tag: int
     body: bytes
+    shard: int | None = None
 
 
 class Broker(Protocol):
     """Brings bodies in and takes events out; at least once both ways. Its methods may be called from two threads:
-    `receive` and `redeliver` from one, the others from another."""
+    `receive`, `subscribe` and `redeliver` from one, the others from another."""
+
+    def subscribe(self, shards: Collection[int]) -> None:
+        """From now on, deliveries come from the queues of exactly these shards.
+
+        What was received of others and not acknowledged goes back to its queue. Before the first call nothing comes.
+        """
 
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
-        """Up to ``limit`` deliveries in order; an empty list when none came within the time."""
+        """Up to ``limit`` deliveries, those of a shard in order; an empty list when none came within the time.
+
+        Stops earlier, at some 2 MiB of bodies: a body may be a batch of many events.
+        """
 
     def backlog(self) -> int:
         """How many bodies wait to be received, as far as is known."""
@@ -246,8 +308,11 @@ class Broker(Protocol):
     def publish(self, events: Sequence[OutgoingEvent]) -> list[str]:
         """Publishes in order; returns the ids of those confirmed (a prefix for each profile)."""
 
+    def forward(self, bodies: Sequence[tuple[int, bytes]]) -> None:
+        """Puts each body into the queue of its shard, in order; durable there when it returns, else it raises."""
+
     def dead_letter(self, body: bytes, reason: str) -> None:
-        """What cannot even be parsed, byte for byte."""
+        """What cannot even be parsed, byte for byte; durable when it returns, else it raises."""
 
     def close(self) -> None:
         """Stops receiving; what was not acknowledged will come again."""
@@ -265,6 +330,16 @@ class Clock(Protocol):
 
     def reach(self, instant: int) -> None:
         """The store has seen ``instant``: no later stamp is before it."""
+
+
+class Coordination(Protocol):
+    """Says which shards this member should work: who should try. Who may is for the store's leases to say."""
+
+    def wanted(self) -> frozenset[int] | None:
+        """The shards that fall to this member among all that live; None while nobody can tell: keep what you have."""
+
+    def close(self) -> None:
+        """Leaves at once, so that the others need not wait until this member's session ends."""
 
 
 class PolicySource(Protocol):

@@ -1,7 +1,7 @@
 """The in-process broker: the twin of a real one, and what a single node without RabbitMQ runs on."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from threading import Condition
 from typing import Final
@@ -48,6 +48,14 @@ class MemoryBroker:
             self._waiting.append(Delivery(self._tag, body))
             self._changed.notify_all()
             return future
+
+    def subscribe(self, shards: Collection[int]) -> None:
+        """One queue holds the events of all shards, for one engine: there is nothing to choose."""
+
+    def forward(self, bodies: Sequence[tuple[int, bytes]]) -> None:
+        """Puts the bodies behind what waits."""
+        for _, body in bodies:
+            self.offer(body)
 
     def backlog(self) -> int:
         """Bodies that wait to be received."""

@@ -4,13 +4,13 @@ A replay holds its profiles in memory and never begins again, so all that is nee
 known, for as many events as a recording may have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ports import Loaded, OutgoingEvent, State, StoreConflict, Transaction
+from engine.ports import Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
 
 Key: TypeAlias = tuple[str, str]
 _Words: TypeAlias = NDArray[np.int64]
@@ -165,6 +165,20 @@ class ReplayStore:
         self._desks: Final[dict[str, State]] = {}
         self._last_instant = 0
 
+    @property
+    def shards(self) -> int:
+        return 1
+
+    def claim(self, shards: Collection[int]) -> frozenset[int]:
+        """A replay is alone."""
+        return frozenset(shards)
+
+    def renew(self) -> frozenset[int]:
+        return frozenset({0})
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        """Nobody is there to take them."""
+
     def take_outbox(self) -> list[OutgoingEvent]:
         """The outgoing events since it was last asked, in the order in which they were committed."""
         taken, self._outbox = self._outbox, []
@@ -208,6 +222,12 @@ class ReplayStore:
 
     def mark_sent(self, event_ids: Sequence[str]) -> None:
         """Who takes them sends them."""
+
+    def withheld(self) -> list[OutgoingEvent]:
+        return []
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        return []
 
     def decide_held(self, breaker: str, let_go: bool) -> int:
         """A replay has no breakers."""

@@ -1,17 +1,23 @@
 """The store in memory: the twin of the ones in adapters/, with the same answers and the same refusals.
 
+Several owners may work it at once, each through a `sibling` of its own: what they share is `_Tables`.
+
 A world with faults wraps `commit`: what fails before it was never written, what fails after it was, and only the
 answer is lost.
 """
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from threading import Lock
+from time import monotonic
 from typing import Any, Final
 
+from domain.shards import SHARDS, shard_of
 from engine.ports import (
+    Fenced,
     HeldEvent,
     JournalEntry,
     Loaded,
@@ -24,22 +30,105 @@ from engine.ports import (
 )
 
 
+class _Tables:
+    """What is stored, whoever looks at it."""
+
+    def __init__(self, shards: int) -> None:
+        self.lock: Final = Lock()
+        self.shards: Final = shards
+        self.inbox: Final[dict[tuple[str, str], int]] = {}
+        self.rows: Final[dict[str, ProfileRow]] = {}
+        self.journal: Final[dict[str, dict[int, JournalEntry]]] = {}
+        # In order of instant, then of id.
+        self.timers: Final[list[tuple[int, str]]] = []
+        # In order of commit: a dict keeps the place of what is replaced.
+        self.outbox: Final[dict[str, OutgoingEvent]] = {}
+        self.held: Final[dict[str, dict[int, HeldEvent]]] = {}
+        self.quarantined: Final[dict[str, dict[int, QuarantinedEvent]]] = {}
+        self.desks: Final[dict[str, State]] = {}
+        self.tenures: Final[dict[int, Tenure]] = {}
+        self.last_instant = 0
+
+
+@dataclass(slots=True)
+class Tenure:
+    """Who may write what belongs to a shard, and until when (seconds of the store's own clock)."""
+
+    owner: str | None
+    epoch: int
+    ends_at: float
+
+
 class MemoryStore:
     """Keeps everything in dicts for as long as it lives. Its methods may be called from several threads."""
 
-    def __init__(self) -> None:
-        self._lock: Final = Lock()
-        self._inbox: Final[dict[tuple[str, str], int]] = {}
-        self._rows: Final[dict[str, ProfileRow]] = {}
-        self._journal: Final[dict[str, dict[int, JournalEntry]]] = {}
-        # In order of instant, then of id.
-        self._timers: Final[list[tuple[int, str]]] = []
-        # In order of commit: a dict keeps the place of what is replaced.
-        self._outbox: Final[dict[str, OutgoingEvent]] = {}
-        self._held: Final[dict[str, dict[int, HeldEvent]]] = {}
-        self._quarantined: Final[dict[str, dict[int, QuarantinedEvent]]] = {}
-        self._desks: Final[dict[str, State]] = {}
-        self._last_instant = 0
+    def __init__(
+        self,
+        owner: str = "one",
+        *,
+        shards: int = SHARDS,
+        lease_seconds: float = 10.0,
+        seconds: Callable[[], float] = monotonic,
+        tables: _Tables | None = None,
+    ) -> None:
+        """``seconds`` is the clock by which leases end."""
+        self.owner: Final = owner
+        self._lease_seconds: Final = lease_seconds
+        self._seconds: Final = seconds
+        self._tables: Final = tables if tables is not None else _Tables(shards)
+        self._lock: Final = self._tables.lock
+        self._epochs: Final[dict[int, int]] = {}
+
+    def sibling(self, owner: str) -> "MemoryStore":
+        """The same store, opened by another owner."""
+        return MemoryStore(owner, lease_seconds=self._lease_seconds, seconds=self._seconds, tables=self._tables)
+
+    @property
+    def shards(self) -> int:
+        return self._tables.shards
+
+    def claim(self, shards: Collection[int]) -> frozenset[int]:
+        with self._lock:
+            now = self._seconds()
+            for shard in shards:
+                tenure = self._tables.tenures.setdefault(shard, Tenure(None, 0, 0.0))
+                if self._epochs.get(shard) == tenure.epoch and tenure.owner == self.owner:
+                    continue
+                if tenure.owner is None or tenure.ends_at <= now:
+                    tenure.owner, tenure.epoch, tenure.ends_at = self.owner, tenure.epoch + 1, now + self._lease_seconds
+                    self._epochs[shard] = tenure.epoch
+            self._drop_lost()
+            return frozenset(self._epochs).intersection(shards)
+
+    def renew(self) -> frozenset[int]:
+        with self._lock:
+            self._drop_lost()
+            ends_at = self._seconds() + self._lease_seconds
+            for shard in self._epochs:
+                self._tables.tenures[shard].ends_at = ends_at
+            return frozenset(self._epochs)
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        with self._lock:
+            self._drop_lost()
+            for shard in shards:
+                if self._epochs.pop(shard, None) is not None:
+                    self._tables.tenures[shard].owner = None
+
+    def _drop_lost(self) -> None:
+        for shard, epoch in list(self._epochs.items()):
+            tenure = self._tables.tenures[shard]
+            if tenure.epoch != epoch or tenure.owner != self.owner:
+                del self._epochs[shard]
+
+    def _is_ours(self, subject: str) -> bool:
+        return shard_of(subject, self.shards) in self._epochs
+
+    def _open_rows(self) -> Iterator[ProfileRow]:
+        return (row for row in self._tables.rows.values() if not row.is_closed and self._is_ours(row.profile_id))
+
+    def _outgoing(self, state: str) -> Iterator[OutgoingEvent]:
+        return (each for each in self._tables.outbox.values() if each.state == state and self._is_ours(each.profile_id))
 
     def reader(self) -> "MemoryReader":
         """The side that looks."""
@@ -47,16 +136,16 @@ class MemoryStore:
 
     def seen(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         with self._lock:
-            inbox = self._inbox
+            inbox = self._tables.inbox
             return {key for key in keys if key in inbox}
 
     def load(self, profile_ids: Sequence[str]) -> Mapping[str, Loaded]:
         with self._lock:
             found: dict[str, Loaded] = {}
             for profile_id in profile_ids:
-                row = self._rows.get(profile_id)
-                held = self._held.get(profile_id)
-                is_quarantined = profile_id in self._quarantined
+                row = self._tables.rows.get(profile_id)
+                held = self._tables.held.get(profile_id)
+                is_quarantined = profile_id in self._tables.quarantined
                 if row is not None or held or is_quarantined:
                     found[profile_id] = Loaded(
                         row.state if row is not None else None,
@@ -73,61 +162,66 @@ class MemoryStore:
 
     def due(self, until: int, limit: int) -> list[tuple[str, int]]:
         with self._lock:
-            end = bisect_left(self._timers, (until + 1, ""))
-            return [(profile_id, wake_at) for wake_at, profile_id in self._timers[: min(end, limit)]]
+            end = bisect_left(self._tables.timers, (until + 1, ""))
+            due = (each for each in self._tables.timers[:end] if self._is_ours(each[1]))
+            return [(profile_id, wake_at) for wake_at, profile_id in islice(due, limit)]
 
     def pending(self, limit: int) -> list[OutgoingEvent]:
         with self._lock:
-            found: list[OutgoingEvent] = []
-            for event in self._outbox.values():
-                if len(found) >= limit:
-                    break
-                if event.state == "pending":
-                    found.append(event)
-            return found
+            return list(islice(self._outgoing("pending"), limit))
 
     def mark_sent(self, event_ids: Sequence[str]) -> None:
         with self._lock:
             for event_id in event_ids:
-                self._outbox.pop(event_id, None)
+                self._tables.outbox.pop(event_id, None)
+
+    def withheld(self) -> list[OutgoingEvent]:
+        with self._lock:
+            return list(self._outgoing("held"))
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        with self._lock:
+            waiting = self._tables.quarantined.get(profile_id, {})
+            return [waiting[number] for number in sorted(waiting)]
 
     def decide_held(self, breaker: str, let_go: bool) -> int:
         with self._lock:
-            waiting = [each for each in self._outbox.values() if each.state == "held" and each.breaker == breaker]
+            waiting = [each for each in self._outgoing("held") if each.breaker == breaker]
             for event in waiting:
                 decided = replace(event, state="pending", breaker=None) if let_go else replace(event, state="withdrawn")
-                self._outbox[event.event_id] = decided
+                self._tables.outbox[event.event_id] = decided
             return len(waiting)
 
     def desks(self) -> Mapping[str, State]:
         with self._lock:
-            return dict(self._desks)
+            return {name: state for name, state in self._tables.desks.items() if self._is_ours(name)}
 
     def blown(self) -> list[str]:
         with self._lock:
-            return sorted({e.breaker for e in self._outbox.values() if e.state == "held" and e.breaker is not None})
+            return sorted({event.breaker for event in self._outgoing("held") if event.breaker is not None})
 
     def segment_sizes(self) -> Mapping[str | None, int]:
         with self._lock:
-            return Counter(row.policy_segment for row in self._rows.values() if not row.is_closed)
+            return Counter(row.policy_segment for row in self._open_rows())
 
     def profile_ids(self) -> list[str]:
         with self._lock:
-            return sorted([row.profile_id for row in self._rows.values() if not row.is_closed])
+            return sorted([row.profile_id for row in self._open_rows()])
 
     def waiting_for_account(self) -> list[str]:
         with self._lock:
-            return sorted([profile_id for profile_id in self._held if profile_id not in self._rows])
+            without = [profile_id for profile_id in self._tables.held if profile_id not in self._tables.rows]
+            return sorted(filter(self._is_ours, without))
 
     def last_instant(self) -> int:
         with self._lock:
-            return self._last_instant
+            return self._tables.last_instant
 
     def forget(self, before: int) -> int:
         with self._lock:
-            old = [key for key, accepted_at in self._inbox.items() if accepted_at < before]
+            old = [key for key, accepted_at in self._tables.inbox.items() if accepted_at < before]
             for key in old:
-                del self._inbox[key]
+                del self._tables.inbox[key]
             return len(old)
 
     def close(self) -> None:
@@ -135,55 +229,66 @@ class MemoryStore:
 
     def _check(self, transaction: Transaction) -> None:
         """Raises `StoreConflict` before anything is written."""
+        self._drop_lost()
+        for subject in transaction.subjects():
+            if not self._is_ours(subject):
+                raise Fenced(f"the shard of {subject!r} is not {self.owner}'s")
         keys = [(source, event_id) for source, event_id, _ in transaction.inbox]
-        _refuse_doubles("an event of the inbox", keys, self._inbox)
+        _refuse_doubles("an event of the inbox", keys, self._tables.inbox)
         for profile_id, (row, follows) in transaction.followed().items():
-            stored = self._rows.get(profile_id)
+            stored = self._tables.rows.get(profile_id)
             version = stored.version if stored is not None else 0
             if version != follows or (stored is None) != (follows == 0):
                 raise StoreConflict(f"profile {profile_id!r} is at {version}: {row.version} follows {follows}")
         for what, table, entries in (
-            ("a fact", self._journal, transaction.journal),
-            ("a held event", self._held, transaction.held),
-            ("a quarantined event", self._quarantined, transaction.quarantined),
+            ("a fact", self._tables.journal, transaction.journal),
+            ("a held event", self._tables.held, transaction.held),
+            ("a quarantined event", self._tables.quarantined, transaction.quarantined),
         ):
             numbers: dict[str, list[int]] = {}
             for entry in entries:
                 numbers.setdefault(entry.profile_id, []).append(entry.number)
             for profile_id, some in numbers.items():
                 _refuse_doubles(f"{what} of profile {profile_id!r}", some, table.get(profile_id, {}))
-        _refuse_doubles("an outgoing event", [event.event_id for event in transaction.outbox], self._outbox)
+        _refuse_doubles("an outgoing event", [event.event_id for event in transaction.outbox], self._tables.outbox)
 
     def _write(self, transaction: Transaction) -> None:
         for source, event_id, accepted_at in transaction.inbox:
-            self._inbox[source, event_id] = accepted_at
+            self._tables.inbox[source, event_id] = accepted_at
         for row in transaction.profiles:
-            before = self._rows.get(row.profile_id)
-            self._rows[row.profile_id] = row
+            before = self._tables.rows.get(row.profile_id)
+            self._tables.rows[row.profile_id] = row
             self._set_timer(row.profile_id, before.wake_at if before is not None else None, row.wake_at)
         for entry in transaction.journal:
-            self._journal.setdefault(entry.profile_id, {})[entry.number] = entry
+            self._tables.journal.setdefault(entry.profile_id, {})[entry.number] = entry
         for event in transaction.outbox:
-            self._outbox[event.event_id] = event
+            self._tables.outbox[event.event_id] = event
         for held in transaction.held:
-            self._held.setdefault(held.profile_id, {})[held.number] = held
+            self._tables.held.setdefault(held.profile_id, {})[held.number] = held
         for profile_id, number in transaction.released:
-            waiting = self._held.get(profile_id, {})
+            waiting = self._tables.held.get(profile_id, {})
             waiting.pop(number, None)
             if not waiting:
-                self._held.pop(profile_id, None)
+                self._tables.held.pop(profile_id, None)
         for quarantined in transaction.quarantined:
-            self._quarantined.setdefault(quarantined.profile_id, {})[quarantined.number] = quarantined
-        self._desks.update(transaction.desks)
-        self._last_instant = max(self._last_instant, transaction.latest())
+            self._tables.quarantined.setdefault(quarantined.profile_id, {})[quarantined.number] = quarantined
+        for profile_id, number in transaction.unquarantined:
+            waiting_there = self._tables.quarantined.get(profile_id, {})
+            waiting_there.pop(number, None)
+            if not waiting_there:
+                self._tables.quarantined.pop(profile_id, None)
+        for event_id in transaction.withdrawn:
+            self._tables.outbox.pop(event_id, None)
+        self._tables.desks.update(transaction.desks)
+        self._tables.last_instant = max(self._tables.last_instant, transaction.latest())
 
     def _set_timer(self, profile_id: str, before: int | None, after: int | None) -> None:
         if before == after:
             return
         if before is not None:
-            del self._timers[bisect_left(self._timers, (before, profile_id))]
+            del self._tables.timers[bisect_left(self._tables.timers, (before, profile_id))]
         if after is not None:
-            insort(self._timers, (after, profile_id))
+            insort(self._tables.timers, (after, profile_id))
 
 
 def _refuse_doubles(what: str, keys: Sequence[Any], known: Mapping[Any, object]) -> None:
@@ -201,38 +306,38 @@ class MemoryReader:
         self._store: Final = store
 
     def state(self, profile_id: str) -> State | None:
-        row = self._store._rows.get(profile_id)
+        row = self._store._tables.rows.get(profile_id)
         return row.state if row is not None else None
 
     def journal(self, profile_id: str) -> list[JournalEntry]:
         with self._store._lock:
-            entries = self._store._journal.get(profile_id, {})
+            entries = self._store._tables.journal.get(profile_id, {})
             return [entries[number] for number in sorted(entries)]
 
     def profile_ids(self) -> list[str]:
         with self._store._lock:
-            return sorted(self._store._rows)
+            return sorted(self._store._tables.rows)
 
     def counts(self) -> Mapping[str, int]:
         store = self._store
         with store._lock:
-            states = [event.state for event in store._outbox.values()]
+            states = [event.state for event in store._tables.outbox.values()]
             return {
-                "profiles": len(store._rows),
-                "journal": sum(map(len, store._journal.values())),
-                "inbox": len(store._inbox),
-                "timers": len(store._timers),
+                "profiles": len(store._tables.rows),
+                "journal": sum(map(len, store._tables.journal.values())),
+                "inbox": len(store._tables.inbox),
+                "timers": len(store._tables.timers),
                 "pending": states.count("pending"),
-                "held": sum(map(len, store._held.values())),
-                "quarantined": sum(map(len, store._quarantined.values())),
+                "held": sum(map(len, store._tables.held.values())),
+                "quarantined": sum(map(len, store._tables.quarantined.values())),
             }
 
     def wake_at(self, profile_id: str) -> int | None:
-        row = self._store._rows.get(profile_id)
+        row = self._store._tables.rows.get(profile_id)
         return row.wake_at if row is not None else None
 
     def row(self, profile_id: str) -> ProfileRow | None:
-        return self._store._rows.get(profile_id)
+        return self._store._tables.rows.get(profile_id)
 
     def rows(self) -> Iterator[ProfileRow]:
         for profile_id in self.profile_ids():
@@ -242,16 +347,16 @@ class MemoryReader:
 
     def outbox(self) -> list[OutgoingEvent]:
         with self._store._lock:
-            return list(self._store._outbox.values())
+            return list(self._store._tables.outbox.values())
 
     def strays(self) -> list[tuple[str, str]]:
         store = self._store
         with store._lock:
-            known = store._rows
+            known = store._tables.rows
             return [
-                *(("journal", profile_id) for profile_id in sorted(store._journal) if profile_id not in known),
-                *(("timers", profile_id) for _, profile_id in store._timers if profile_id not in known),
-                *(("held", profile_id) for profile_id in sorted(store._held) if profile_id in known),
+                *(("journal", profile_id) for profile_id in sorted(store._tables.journal) if profile_id not in known),
+                *(("timers", profile_id) for _, profile_id in store._tables.timers if profile_id not in known),
+                *(("held", profile_id) for profile_id in sorted(store._tables.held) if profile_id in known),
             ]
 
     def close(self) -> None:

@@ -17,10 +17,11 @@ from alembic.script import ScriptDirectory
 
 from adapters import migrations
 from adapters.migrations import migrate
-from adapters.schema import SHARDS, VERSION, metadata, shard_of
+from adapters.schema import VERSION, metadata
 from adapters.sqlite_file import StoreRefused, engine_of
 from adapters.sqlite_reader import SqliteReader
 from adapters.sqlite_store import SqliteStore
+from domain.shards import SHARDS, shard_of
 from engine.ports import StoreConflict, Transaction
 from tests.contracts.store_contract import begun, facts, moved, outgoing, row
 

@@ -370,6 +370,7 @@ def test_what_is_wrong_is_found_where_it_is_and_nowhere_else(damaged: Damaged, p
 def test_no_life_leads_to_a_finding(ledger: str, steps: list[Step]) -> None:
     life = Life(ledger).live(steps)
     store = MemoryStore()
+    store.claim(range(store.shards))
     store.commit(written("A", life.facts, life.profile))
     assert verify(store.reader()) == []
 
@@ -383,6 +384,7 @@ def test_a_journal_whose_beginning_was_put_elsewhere_is_checked_as_far_as_it_goe
 
 def test_the_list_of_findings_ends_somewhere() -> None:
     store = MemoryStore()
+    store.claim(range(store.shards))
     for number in range(20):
         life = quiet()
         transaction = written(f"ACC-{number}", life.facts, life.profile)

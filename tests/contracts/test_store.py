@@ -28,11 +28,13 @@ STORES: dict[str, Callable[[Path], World]] = {"memory": in_memory, "sqlite": in_
 @pytest.fixture(params=STORES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     world = STORES[request.param](tmp_path)
+    world.store.claim(range(world.store.shards))
     opened = [world.store]
     reopen = world.reopen
 
     def reopen_and_remember() -> Store:
         opened.append(reopen())
+        opened[-1].claim(range(opened[-1].shards))
         return opened[-1]
 
     world.reopen = reopen_and_remember

@@ -110,7 +110,7 @@ def test_poison_is_quarantined_after_five_tries_and_what_comes_later_waits_behin
     world.turn(START + HOUR)
     offer(world, invoice(7, "BAD", START + 3_000_000))
     world.turn(START + 12 * HOUR)
-    waiting = [each for _, each in sorted(world.store._quarantined["BAD"].items())]
+    waiting = world.store.quarantined("BAD")
     assert poison.tries == 5
     assert [json.loads(each.body)["id"] for each in waiting] == ["e-4", "e-5", "e-7"]
     assert "nobody foresaw this" in waiting[0].reason
@@ -127,7 +127,7 @@ def test_a_quarantine_outlives_the_engine() -> None:
     world.kill()
     offer(world, invoice(2, "BAD", START + HOUR))
     world.turn(START + 2 * HOUR)
-    assert len(world.store._quarantined["BAD"]) == 2
+    assert len(world.store.quarantined("BAD")) == 2
 
 
 def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:
