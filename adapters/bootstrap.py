@@ -17,10 +17,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from adapters.cloud_events import decode, encode, encode_rejection
+from adapters.health import Board, Component
 from adapters.line_sink import LineSink
+from adapters.log_trail import LogTrail
 from adapters.logs import Log, bridge, in_one_line, open_log
+from adapters.metrics import Metrics
 from adapters.policy_folder import PolicyFolder
 from adapters.profile_view import ProfileView, view_of
+from adapters.readings import readings_of
 from adapters.settings import Settings, Unusable
 from adapters.sqlite_file import StoreRefused
 from adapters.sqlite_reader import SqliteReader
@@ -97,8 +101,20 @@ class Node:
             encode,
             encode_rejection,
             limits or EngineSettings(active_max=settings.active_max, hold_unknown_us=settings.hold_unknown),
+            LogTrail(log),
         )
         self.service: Final = Service(self.engine, self.broker, clock, self._failed)
+        self._quarantined: int | None = None
+        self.board: Final = Board(
+            [
+                Component("engine", self.service.failing, is_vital=True),
+                Component("intake", self._unready),
+                Component("sqlite", self._ask_store),
+            ]
+        )
+        self.metrics: Final = Metrics(
+            lambda: readings_of(self.engine, clock), self.board, store.shards, lambda: self._quarantined
+        )
         self.http: HttpServer | None = None
         self._lock: Final = lock
         self._failures = 0
@@ -159,26 +175,14 @@ class Node:
         """Takes a body in; the future is done when it is durable. Raises `BrokerFull`, or waits."""
         return self.broker.offer(body, block)
 
-    def failing(self) -> str | None:
-        """Why the process is not worth keeping, in one line; None where it is."""
-        if self.service.failure is not None:
-            return f"the engine has ended: {type(self.service.failure).__name__}"
-        return None
-
-    def unready(self) -> str | None:
-        """Why it cannot work events now, in one line; None where it can. Asks the store."""
-        failing = self.failing()
-        if failing is not None:
-            return failing
+    def _unready(self) -> str | None:
+        """Why the engine cannot work events now; None where it can."""
         if self._stopping.is_set():
             return "stopping"
-        if not self.service.is_ready:
-            return "the engine begins"
-        try:
-            self.reader.wake_at("")
-        except Exception as error:
-            return f"the store does not answer: {type(error).__name__}"
-        return None
+        return self.service.failing() or (None if self.service.is_ready else "the engine begins")
+
+    def _ask_store(self) -> None:
+        self._quarantined = self.reader.quarantine_size()
 
     def profile(self, profile_id: str) -> ProfileView | None:
         """A profile as it is stored; None for one that is not known."""
@@ -247,7 +251,7 @@ def open_node(
     """
     if log is None:
         log = open_log(settings.log_level, settings.log_format)
-        bridge(log, settings.log_level)
+        bridge(log)
     policies = PolicyFolder(settings.policy, log)
     with ExitStack() as undo:
         lock = StoreLock(settings.store_path)
@@ -292,7 +296,7 @@ def _http(node: Node) -> "HttpServer | None":
     from adapters.http_server import HttpServer, is_loopback
 
     if not is_loopback(address[0]):
-        node.log.warn("HTTP has no sign-in: everyone who reaches it may post events", address=node.settings.http)
+        node.log.warn("HTTP has no sign-in: everyone who reaches it may post events", http=node.settings.http)
     return HttpServer(address, node, node.log)
 
 

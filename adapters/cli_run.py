@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from adapters.bootstrap import Node
+    from adapters.logs import Log
 
 UNDER_WAY_BYTES_MAX: Final = 64 << 20
 
@@ -33,7 +34,7 @@ def run(
     Without settings: a SQLite file dms.db, an in-process broker, the packaged policy, HTTP on 127.0.0.1:8080. What
     leaves is written to standard output as JSON lines, the log to standard error. With --input, the events of the file
     are fed in order; then it goes on serving. SIGTERM or Ctrl-C end it within 15 seconds, and nothing is lost; a second
-    one ends it at once.
+    one ends it at once. SIGUSR1 and SIGUSR2 have more or less logged.
 
     For example:
 
@@ -53,7 +54,7 @@ def run(
     stopping = Event()
     gone = _when_nobody_reads(node, stopping)
     feeder = Feeder(node, file) if file is not None else None
-    with _told_to_stop(stopping):
+    with _told_to_stop(stopping), _told_how_much_to_log(node.log):
         node.start()
         if feeder is not None:
             feeder.start()
@@ -178,6 +179,24 @@ def _told_to_stop(stopping: Event) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+@contextmanager
+def _told_how_much_to_log(log: "Log") -> Iterator[None]:
+    """SIGUSR1 has one level more logged, SIGUSR2 one less; for where HTTP is off or not to be reached."""
+    steps = {signal.SIGUSR1: -1, signal.SIGUSR2: 1}
+    before = {number: signal.getsignal(number) for number in steps}
+
+    def step(number: int, frame: FrameType | None) -> None:
+        log.level.step(steps[signal.Signals(number)])
+
+    for number in steps:
+        signal.signal(number, step)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_pipe(file: str) -> bool:

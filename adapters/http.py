@@ -6,12 +6,12 @@ a network in which everybody may post events.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, get, post, put
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -24,7 +24,9 @@ from msgspec import Struct
 
 from adapters.cloud_events import decode
 from adapters.faults import one_of
+from adapters.health import Board
 from adapters.logs import Log
+from adapters.metrics import Metrics
 from adapters.profile_view import ProfileView
 from engine.engine import VoteRefused
 from engine.envelope import Envelope, Unreadable
@@ -52,11 +54,13 @@ class Inside(Protocol):
     def offer(self, body: bytes) -> "Future[None]":
         """Takes a body in; the future is done when it is durable. Raises `BrokerFull`."""
 
-    def failing(self) -> str | None:
-        """Why this process is not worth keeping, in one line; None where it is."""
+    @property
+    def board(self) -> Board:
+        """What the node is made of, and whether it works."""
 
-    def unready(self) -> str | None:
-        """Why it cannot work events now, in one line; None where it can."""
+    @property
+    def metrics(self) -> Metrics:
+        """What it shows to Prometheus."""
 
     def profile(self, profile_id: str) -> ProfileView | None:
         """A profile as it is stored; None for one that is not known."""
@@ -94,11 +98,25 @@ class Failed(Struct, frozen=True):
     error: str
 
 
-class Health(Struct, frozen=True, omit_defaults=True):
+class Part(Struct, frozen=True, omit_defaults=True):
     """``status`` is ok or failing; ``why`` in one line."""
 
     status: str
     why: str | None = None
+
+
+class Health(Struct, frozen=True, omit_defaults=True):
+    """``status`` is ok or failing, ``why`` is the first reason; ``components`` are all that were asked."""
+
+    status: str
+    why: str | None = None
+    components: dict[str, Part] = {}
+
+
+class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
+    """``level`` is ALL, TRACE, DEBUG, INFO, WARN, ERROR or OFF."""
+
+    level: str
 
 
 class _Refused(HTTPException):
@@ -111,11 +129,14 @@ class _Refused(HTTPException):
 class _Doors:
     """The state of the handlers; all of it belongs to the event loop's thread."""
 
-    def __init__(self, inside: Inside, limits: Limits) -> None:
+    def __init__(self, inside: Inside, log: Log, limits: Limits) -> None:
         self.inside: Final = inside
+        self.log: Final = log
         self.limits: Final = limits
         self.in_flight_bytes = 0
         self.is_stopping = False
+        # Threads of their own: those of `to_thread` may all wait for a store that hangs, and the process is sound.
+        self._watchers: Final = ThreadPoolExecutor(4, "watch")
 
     async def take(self, body: bytes) -> Taken:
         """Hands a body in and waits until it is durable."""
@@ -139,15 +160,20 @@ class _Doors:
         """What the node says, asked in a thread. Raises TimeoutError."""
         return await asyncio.wait_for(asyncio.to_thread(ask), self.limits.answer_seconds)
 
-    async def health(self, ask: Callable[[], str | None]) -> Response[Health]:
-        """200 where ``ask`` finds no reason against it."""
-        try:
-            why = await self.answered(ask)
-        except TimeoutError:
-            why = f"no answer within {self.limits.answer_seconds:g} seconds"
-        if why is None:
-            return Response(Health("ok"))
-        return Response(Health("failing", why), status_code=503)
+    async def watched(self, ask: Callable[[], T]) -> T:
+        """What is asked for to watch the node. Limited in time by itself."""
+        return await asyncio.get_running_loop().run_in_executor(self._watchers, ask)
+
+    async def health(self, *, vital_only: bool) -> Response[Health]:
+        """200 where every part works that is vital, or needed."""
+        board = self.inside.board
+        found = await self.watched(lambda: board.look(vital_only=vital_only))
+        parts = {name: Part("ok") if why is None else Part("failing", why) for name, why in found.items()}
+        counts = [each.name for each in board.components() if each.is_vital or (each.is_needed and not vital_only)]
+        wrong = [name for name in counts if found[name] is not None]
+        if wrong:
+            return Response(Health("failing", f"{wrong[0]}: {found[wrong[0]]}", parts), status_code=503)
+        return Response(Health("ok", None, parts))
 
     async def _durable(self, body: bytes) -> None:
         try:
@@ -264,20 +290,50 @@ async def post_vote(
     return Breakers(await doors.answered(doors.inside.blown))
 
 
+@get("/api/v1/log-level", summary="How much is logged")
+async def get_log_level(state: State) -> LogLevel:
+    """ALL and TRACE are everything, OFF is nothing."""
+    doors: _Doors = state.doors
+    return LogLevel(doors.log.level.name)
+
+
+@put("/api/v1/log-level", responses=_failures(400, 415), summary="Log more, or less")
+async def put_log_level(data: JSONBody[LogLevel], request: Request[Any, Any, Any], state: State) -> LogLevel:
+    """From now on, until the process ends or somebody changes it again."""
+    _refuse_unless(request, ("application/json",))
+    doors: _Doors = state.doors
+    before = doors.log.level.name
+    try:
+        doors.log.set_level(data.level)
+    except ValueError as wrong:
+        raise _Refused(400, str(wrong)) from None
+    doors.log.info("the log's level has changed", level_before=before, level_now=doors.log.level.name)
+    return LogLevel(doors.log.level.name)
+
+
+@get("/metrics", include_in_schema=False)
+async def get_metrics(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
+    """For Prometheus, in its text format or OpenMetrics'."""
+    doors: _Doors = state.doors
+    accept = request.headers.get("accept", "")
+    body, content_type = await doors.watched(lambda: doors.inside.metrics.exposition(accept))
+    return Response(body, media_type=content_type)
+
+
 @get("/healthz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Is it worth keeping?")
 async def get_health(state: State) -> Response[Health]:
-    """503 where the engine has ended: start the process again."""
+    """503 where the engine has ended or is stuck: start the process again. A database that is away is no reason."""
     doors: _Doors = state.doors
-    return await doors.health(doors.inside.failing)
+    return await doors.health(vital_only=True)
 
 
 @get("/readyz", responses={503: ResponseSpec(Health, generate_examples=False)}, summary="Does it take events?")
 async def get_readiness(state: State) -> Response[Health]:
-    """503 while the engine begins or stops, or the store does not answer."""
+    """503 while the engine begins or stops, or something that it needs does not work; names every component."""
     doors: _Doors = state.doors
     if doors.is_stopping:
         return Response(Health("failing", "stopping"), status_code=503)
-    return await doors.health(doors.inside.unready)
+    return await doors.health(vital_only=False)
 
 
 def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Litestar:
@@ -295,8 +351,18 @@ def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Li
         return Response(Failed(f"a fault of this program: {type(exception).__name__}"), status_code=500)
 
     return Litestar(
-        [post_events, get_profile, get_breakers, post_vote, get_health, get_readiness],
-        state=State({"doors": _Doors(inside, limits)}),
+        [
+            post_events,
+            get_profile,
+            get_breakers,
+            post_vote,
+            get_log_level,
+            put_log_level,
+            get_metrics,
+            get_health,
+            get_readiness,
+        ],
+        state=State({"doors": _Doors(inside, log, limits)}),
         exception_handlers={HTTPException: refused, Exception: failed},
         request_max_body_size=limits.body_bytes,
         allowed_hosts=AllowedHostsConfig(allowed_hosts=hosts),

@@ -77,6 +77,10 @@ class SqliteReader:
     def counts(self) -> Mapping[str, int]:
         return {table: self._look(sql)[0][0] for table, sql in _COUNTS.items()}
 
+    def quarantine_size(self) -> int:
+        """How many events wait in quarantine."""
+        return int(self._look(_COUNTS["quarantined"])[0][0])
+
     def wake_at(self, profile_id: str) -> int | None:
         rows = self._look("SELECT wake_at FROM timers WHERE profile_id = ?", profile_id)
         return rows[0][0] if rows else None

@@ -6,7 +6,8 @@ from typing import Final
 from actors.errand import Arrival, Errand
 from domain.calendar import NEVER
 from domain.decision import STALE, Refusal
-from domain.events import PUBLISHED, AttributeIgnored, ConditionReported, MeasureRequested
+from domain.events import PUBLISHED, AttributeIgnored, CommandFailed, ConditionReported, MeasureRequested
+from domain.messages import MeasureCompleted
 from domain.record import Record
 from engine.envelope import Envelope
 from engine.intake import Intake
@@ -15,6 +16,9 @@ from engine.tally import Tally
 
 Encode = Callable[[Record, str, int], OutgoingEvent]
 EncodeRejection = Callable[[Envelope, Refusal, int], OutgoingEvent]
+
+_ENDINGS: Final = frozenset({MeasureCompleted, CommandFailed})
+"""What ends a command. That a system reports a failure does not: the command may be sent again."""
 
 
 class Scribe:
@@ -40,7 +44,7 @@ class Scribe:
         return transaction
 
     def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
-        self._tally.events[envelope.type or "", "rejected"] += 1
+        self._tally.count(envelope.counted_type, "rejected")
         transaction.outbox.append(self._encode_rejection(envelope, refusal, at))
 
     def _publish(self, errand: Errand, transaction: Transaction) -> None:
@@ -69,7 +73,16 @@ class Scribe:
 
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)
-        self._tally.measures[fact.kind, fact.target, fact.reason] += 1
+        self._tally.measures[fact.kind, fact.target, "requested" if fact.attempt == 1 else "retried"] += 1
+
+    def _count_ending(self, profile_id: str, fact: Record) -> None:
+        assert isinstance(fact, MeasureCompleted | CommandFailed)
+        # <profile>/<n>/<measure>, and /2 or more where it was sent again on purpose.
+        measure = fact.command_id[len(profile_id) + 1 :].split("/")[1]
+        if isinstance(fact, MeasureCompleted):
+            self._tally.endings[measure, "completed"] += 1
+        else:
+            self._tally.endings[measure, "failed" if fact.reported else "unknown"] += 1
 
     def _count_report(self, fact: Record) -> None:
         if isinstance(fact, AttributeIgnored):
@@ -104,7 +117,11 @@ class Scribe:
 
     def _count(self, errand: Errand) -> None:
         tally = self._tally
-        tally.facts.update(map(type, errand.facts))
+        for fact in errand.facts:
+            kind = type(fact)
+            tally.facts[kind] += 1
+            if kind in _ENDINGS:
+                self._count_ending(errand.profile_id, fact)
         for refused in errand.refused:
             if refused.refusal.reason == STALE:
                 tally.events[_envelope_of(refused.arrival).type or "", "stale"] += 1

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Final
 
 from actors.errand import Arrival, Errand
@@ -27,6 +28,7 @@ from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Delivery, PolicySource, QuarantinedEvent, Store, Transaction
 from engine.tally import Tally
 from engine.timers import Timers
+from engine.trail import Trail
 
 _VOICES_NEEDED: Final = 2
 
@@ -69,12 +71,14 @@ class Engine:
         encode: Encode,
         encode_rejection: EncodeRejection,
         settings: EngineSettings,
+        trail: Trail | None = None,
     ) -> None:
+        self.trail: Final = trail if trail is not None else Trail()
         self.tally: Final = Tally()
         self.timers: Final = Timers()
         self.settings: Final = settings
         self.policy = policies.current()
-        self.outbox: Final = Outbox(store, broker)
+        self.outbox: Final = Outbox(store, broker, self.tally, self.trail)
         self._store: Final = store
         self._broker: Final = broker
         self._clock: Final = clock
@@ -102,7 +106,7 @@ class Engine:
 
     def begin(self) -> None:
         """Takes up where the engine before stopped: time, outbox, desks, events that wait for their account."""
-        self._store.claim(range(self._store.shards))
+        self.tally.shards_owned = len(self._store.claim(range(self._store.shards)))
         self._clock.reach(self._store.last_instant())
         self._started_at = self._clock.now()
         self._supervise()
@@ -201,7 +205,10 @@ class Engine:
         transaction.quarantined.extend(quarantined)
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
+        self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
         self._count(intake, worked)
+        if self.trail.follows:
+            self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
             self._watch_breakers(worked)
         self._submit(transaction, intake)
@@ -264,7 +271,7 @@ class Engine:
         """What comes for a profile in quarantine waits there, in order."""
         aside: list[QuarantinedEvent] = []
         for profile_id in self._quarantined.intersection(errands):
-            aside.extend(_quarantine(errands.pop(profile_id).arrivals, "waits behind a quarantined event"))
+            aside.extend(self._quarantine(errands.pop(profile_id).arrivals, "waits behind a quarantined event"))
         return aside
 
     def _run(self, errands: list[Errand], quarantined: list[QuarantinedEvent]) -> list[Errand]:
@@ -335,12 +342,12 @@ class Engine:
                 return [again]
             errand = again
         reason = f"{type(errand.failure).__name__}: {errand.failure}"
-        quarantined.extend(_quarantine(errand.arrivals[errand.handled :], reason))
+        quarantined.extend(self._quarantine(errand.arrivals[errand.handled :], reason))
         self._quarantined.add(errand.profile_id)
         before = self._alone(errand.profile_id, errand.arrivals[: errand.handled], 0)
         if before.failure is None:
             return [before]
-        quarantined.extend(_quarantine(before.arrivals, reason))
+        quarantined.extend(self._quarantine(before.arrivals, reason))
         return []
 
     def _alone(self, profile_id: str, arrivals: list[Arrival], until: int) -> Errand:
@@ -401,11 +408,14 @@ class Engine:
     def _finish(self, transaction: Transaction, intake: Intake) -> None:
         """In the committer's thread: durable first, then acknowledged, then published."""
         if transaction:
+            began = perf_counter()
             self._store.commit(transaction)
-            self.tally.commits += 1
+            self.tally.committed(len(intake.inbox), perf_counter() - began)
         self._door.committed(transaction.inbox)
         if intake.tags:
             self._broker.acknowledge(intake.tags)
+        if intake.inbox:
+            self.tally.event_seconds.add(perf_counter() - intake.taken_at, len(intake.inbox))
         self.outbox.add(transaction.outbox)
         try:
             self.outbox.pump()
@@ -424,12 +434,12 @@ class Engine:
                     outcome = "held" if id(envelope) in held else "accepted"
                     events[envelope.type or "", outcome] += 1
 
-
-def _quarantine(arrivals: Sequence[Arrival], reason: str) -> list[QuarantinedEvent]:
-    events = []
-    for arrival in arrivals:
-        envelope = arrival.ticket
-        if isinstance(envelope, Envelope) and envelope.subject is not None:
-            at = arrival.message.at
-            events.append(QuarantinedEvent(envelope.subject, at, at, envelope.body, reason))
-    return events
+    def _quarantine(self, arrivals: Sequence[Arrival], reason: str) -> list[QuarantinedEvent]:
+        events = []
+        for arrival in arrivals:
+            envelope = arrival.ticket
+            if isinstance(envelope, Envelope) and envelope.subject is not None:
+                self.tally.count(envelope.counted_type, "quarantined")
+                at = arrival.message.at
+                events.append(QuarantinedEvent(envelope.subject, at, at, envelope.body, reason))
+        return events

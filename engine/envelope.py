@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Kind = type[Record]
 
+UNKNOWN_TYPE: Final = "unknown"
+"""What every type counts as that the engine does not know: whoever sends them may invent as many as they like."""
+
 
 class Envelope:
     """One CloudEvent, sound or with a ``fault``.
@@ -51,6 +54,13 @@ class Envelope:
         assert self.kind is not None, "an event with a fault carries no message"
         make: Callable[..., Record] = self.kind
         return make(at, *self.values)
+
+    @property
+    def counted_type(self) -> str:
+        """The type under which it is counted."""
+        if self.fault is not None and self.fault.reason == "unknown_type":
+            return UNKNOWN_TYPE
+        return self.type or ""
 
     def key(self) -> tuple[str, str]:
         """What a duplicate is known by: ``(source, id)``; where the id cannot be read, a digest of the bytes serves.

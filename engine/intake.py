@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 
 from actors.errand import Arrival
@@ -18,15 +19,18 @@ Decode = Callable[[bytes], list[Envelope | Unreadable]]
 class Intake:
     """What a round of deliveries holds: ``arrivals`` of each profile in their order.
 
-    What is ``rejected`` here names no profile that could do it.
+    What is ``rejected`` here names no profile that could do it. ``taken_at`` is when the bodies came to the door, in
+    seconds of `time.perf_counter`.
     """
 
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     inbox: list[tuple[str, str, int]] = field(default_factory=list)
     rejected: list[tuple[Envelope, Refusal, int]] = field(default_factory=list)
+    duplicates: list[Envelope] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     tags: list[int] = field(default_factory=list)
     last_at: int = 0
+    taken_at: float = field(default_factory=perf_counter)
 
 
 class Door:
@@ -57,7 +61,8 @@ class Door:
         in_flight = self._in_flight
         for envelope, key in zip(envelopes, keys, strict=True):
             if key in seen or key in in_flight:
-                self._tally.events[envelope.type or "", "duplicate"] += 1
+                self._tally.count(envelope.counted_type, "duplicate")
+                intake.duplicates.append(envelope)
                 continue
             in_flight.add(key)
             at = intake.last_at = self._stamp(envelope.time)

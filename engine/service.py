@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from domain.calendar import SECOND
@@ -12,6 +13,8 @@ _WAIT_SECONDS_MAX: Final = 0.5
 _FAILURES_MAX: Final = 20
 _OUTBOX_MAX: Final = 1_000_000
 """Events that are committed and could not leave: with more of them, nothing more is taken in."""
+_STUCK_SECONDS: Final = 120.0
+"""A turn takes a fraction of a second, and a database or broker that is away is noticed within 30 s."""
 
 
 class Service:
@@ -26,8 +29,8 @@ class Service:
     ) -> None:
         self.engine: Final = engine
         self.failure: BaseException | None = None
-        self.turned_at: int = 0
-        """When the last turn ended: a service that lives and does not turn is stuck."""
+        self.turned_at: float = monotonic()
+        """When the last turn ended, in seconds of `time.monotonic`: clocks on the wall may step."""
         self._broker: Final = broker
         self._clock: Final = clock
         self._on_failure: Final = on_failure
@@ -38,12 +41,22 @@ class Service:
 
     def start(self) -> None:
         """Starts the thread; returns at once."""
+        self.turned_at = monotonic()
         self._thread.start()
 
     @property
     def is_ready(self) -> bool:
         """Whether the engine has begun and has not ended."""
         return self._ready.is_set() and self._thread.is_alive()
+
+    def failing(self) -> str | None:
+        """Why its process is not worth keeping, in one line; None where it is. May be called from any thread."""
+        if self.failure is not None:
+            return f"the engine has ended: {type(self.failure).__name__}"
+        silent = monotonic() - self.turned_at
+        if self._thread.is_alive() and silent > _STUCK_SECONDS:
+            return f"the engine is stuck: no turn has ended for {silent:.0f} seconds"
+        return None
 
     def wait_until_caught_up(self, timeout_seconds: float | None = None) -> bool:
         """Waits until nothing is left that had waited for the engine's start."""
@@ -87,9 +100,10 @@ class Service:
                 failures += 1
                 if failures >= _FAILURES_MAX:
                     raise
+                self.engine.tally.restarts += 1
                 self._on_failure(failure)
                 self._stopping.wait(min(5.0, 0.05 * 2**failures))
-            self.turned_at = self._clock.now()
+            self.turned_at = monotonic()
 
     def _turn(self, backlog: int) -> int:
         """One turn; returns how many of the messages that waited before the start may still be left."""

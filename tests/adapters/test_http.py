@@ -11,10 +11,13 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from adapters.health import Board, Component
 from adapters.http import CONTENT_TYPES, Limits
 from adapters.http_server import HttpServer
 from adapters.logs import open_log
+from adapters.metrics import Metrics
 from adapters.profile_view import ProfileView
+from adapters.readings import Readings
 from adapters.settings import Unusable
 from engine.engine import VoteRefused
 from sim.broker import BrokerFull
@@ -37,6 +40,25 @@ class Inside:
 
     def __init__(self) -> None:
         self.begin_again()
+        self.board = self.board_of(answer_seconds=2.0)
+        self.metrics = Metrics(lambda: Readings(profiles_active=7), self.board, 64, lambda: 0)
+
+    def board_of(self, answer_seconds: float) -> Board:
+        """Of an engine, a store that may hang, and a coordination that may be away."""
+
+        def store() -> str | None:
+            self.store_answers.wait(10)
+            return self.why.get("store")
+
+        return Board(
+            [
+                Component("engine", lambda: self.why.get("engine"), is_vital=True),
+                Component("store", store),
+                Component("zookeeper", lambda: self.why.get("zookeeper"), is_needed=False),
+            ],
+            answer_seconds,
+            fresh_seconds=0,
+        )
 
     def begin_again(self) -> None:
         self.taken: list[bytes] = []
@@ -44,7 +66,7 @@ class Inside:
         self.waiting: list[Future[None]] = []
         self.is_durable_at_once = True
         self.is_full = False
-        self.why: str | None = None
+        self.why: dict[str, str] = {}
         self.views: dict[str, ProfileView] = {}
         self.store_answers = Event()
         self.store_answers.set()
@@ -67,13 +89,6 @@ class Inside:
         else:
             self.waiting.append(future)
         return future
-
-    def failing(self) -> str | None:
-        return self.why
-
-    def unready(self) -> str | None:
-        self.store_answers.wait(10)
-        return self.why
 
     def profile(self, profile_id: str) -> ProfileView | None:
         if profile_id == "BROKEN":
@@ -239,23 +254,78 @@ def test_what_waits_is_bounded_in_bytes(inside: Inside) -> None:
         assert post(client, EVENT).status_code == 202
 
 
-def test_health_means_it(client: httpx.Client, inside: Inside) -> None:
-    """Both say why."""
+def test_health_names_every_part_and_says_what_is_wrong(client: httpx.Client, inside: Inside) -> None:
+    """200 and 503; the process is worth keeping while its vital parts work, whatever is the matter with the others."""
+    answer = client.get("/readyz")
+    ok = {"status": "ok"}
+    assert (answer.status_code, answer.json()) == (
+        200, {"status": "ok", "components": {"engine": ok, "store": ok, "zookeeper": ok}},
+    )  # fmt: skip
+    assert client.get("/healthz").json() == {"status": "ok", "components": {"engine": ok}}
+    inside.why = {"store": "connection refused"}
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["why"]) == (503, "store: connection refused")
+    assert ready.json()["components"]["store"] == {"status": "failing", "why": "connection refused"}
+    assert client.get("/healthz").status_code == 200
+    inside.why = {"engine": "the engine has ended: EngineFault"}
     for path in ("/healthz", "/readyz"):
-        assert (client.get(path).status_code, client.get(path).json()) == (200, {"status": "ok"})
-    inside.why = "the engine has ended: EngineFault"
-    for path in ("/healthz", "/readyz"):
-        answer = client.get(path)
-        assert (answer.status_code, answer.json()) == (503, {"status": "failing", "why": inside.why})
+        assert (client.get(path).status_code, client.get(path).json()["status"]) == (503, "failing")
 
 
-def test_a_store_that_does_not_answer_is_not_ready(inside: Inside) -> None:
-    """Within two seconds (here less), whatever the store does."""
+def test_what_may_be_away_for_a_while_is_told_and_changes_nothing(client: httpx.Client, inside: Inside) -> None:
+    """Without ZooKeeper the work goes on."""
+    inside.why = {"zookeeper": "session suspended"}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["components"]["zookeeper"]["status"]) == (200, "failing")
+
+
+def test_a_store_that_does_not_answer_is_not_ready_and_the_process_is_sound(inside: Inside) -> None:
+    """Within the time for an answer, whatever the store does, however often it is asked."""
     inside.store_answers.clear()
-    with limited(inside, answer_seconds=0.2) as client:
-        answer = client.get("/readyz")
-        inside.store_answers.set()
-    assert (answer.status_code, answer.json()["why"]) == (503, "no answer within 0.2 seconds")
+    board = inside.board
+    inside.board = inside.board_of(answer_seconds=0.2)
+    try:
+        with limited(inside) as client:
+            answers = [client.get("/readyz") for _ in range(6)]
+            began = time.monotonic()
+            sound = client.get("/healthz")
+            took = time.monotonic() - began
+            assert 'dms_component_up{component="store"} 0.0' in client.get("/metrics").text
+            inside.store_answers.set()
+    finally:
+        inside.board = board
+    assert {answer.status_code for answer in answers} == {503}
+    assert answers[-1].json()["why"].startswith("store: no answer for ")
+    assert sound.status_code == 200
+    assert took < 5
+
+
+def test_metrics_are_read_when_they_are_asked_for(client: httpx.Client, inside: Inside) -> None:
+    """As text for Prometheus, or OpenMetrics for who asks for it."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert "\ndms_profiles_active 7.0\n" in answer.text
+    newer = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert newer.headers["content-type"].startswith("application/openmetrics-text")
+    assert newer.text.endswith("# EOF\n")
+
+
+def test_the_level_of_the_log_changes_while_it_runs(inside: Inside) -> None:
+    """PUT by whoever may send JSON; a word that is no level is told in one line."""
+    log = open_log("INFO", "json", StringIO())
+    server = HttpServer(("127.0.0.1", 0), inside, log)
+    server.start()
+    with httpx.Client(base_url=server.url) as client:
+        path = "/api/v1/log-level"
+        assert client.get(path).json() == {"level": "INFO"}
+        assert client.put(path, json={"level": "trace"}).json() == {"level": "TRACE"}
+        assert log.is_on("TRACE")
+        refused = client.put(path, json={"level": "LOUD"})
+        assert (refused.status_code, client.get(path).json()) == (400, {"level": "TRACE"})
+        assert error_of(refused) == 'the level must be one of ALL, TRACE, DEBUG, INFO, WARN, ERROR, OFF, not "LOUD"'
+        text = client.put(path, content='{"level":"OFF"}', headers={"content-type": "text/plain"})
+        assert (text.status_code, log.level.name) == (415, "TRACE")
+    assert server.stop()
 
 
 def view(profile_id: str) -> ProfileView:

@@ -78,8 +78,8 @@ def test_what_libraries_log_comes_a_level_quieter() -> None:
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:
-        bridge(log, "ALL")
-        bridge(log, "ALL")
+        bridge(log)
+        bridge(log)
         library = logging.getLogger("library")
         library.debug("a")
         library.info("b %d", 1)
@@ -98,3 +98,57 @@ def test_what_libraries_log_comes_a_level_quieter() -> None:
         ("TRACE", "a"), ("DEBUG", "b 1"), ("WARN", "c"), ("ERROR", "e"), ("DEBUG", "e"),
     ]  # fmt: skip
     assert ours[3]["error"] == "ValueError: d"
+
+
+def test_the_level_moves_while_the_log_is_used() -> None:
+    """For everything that is bound to it, and for what libraries log."""
+    log, stream = said("WARN")
+    bound = log.bind(node="n1")
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        bridge(log)
+        assert root.level == logging.INFO
+        log.set_level("trace")
+        assert root.level == logging.DEBUG
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    bound.trace("now")
+    assert (log.is_on("TRACE"), bound.is_on("TRACE")) == (True, True)
+    log.set_level("OFF")
+    bound.error("never")
+    assert [line.split()[1:3] for line in stream.getvalue().splitlines()] == [["TRACE", "now"]]
+
+
+def test_levels_can_be_stepped_through() -> None:
+    """One at a time, and no further than there are."""
+    log, _ = said("INFO")
+    names = []
+    for by in (-1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1):
+        log.level.step(by)
+        names.append(log.level.name)
+    assert names == ["DEBUG", "TRACE", "ALL", "ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF", "OFF"]
+
+
+def test_a_word_that_is_no_level_changes_nothing() -> None:
+    """And is told in one line."""
+    log, _ = said("INFO")
+    with pytest.raises(ValueError, match=r'^the level must be one of ALL, .*, OFF, not "LOUD"$'):
+        log.set_level("LOUD")
+    assert log.level.name == "INFO"
+
+
+def test_what_goes_over_the_wire_is_never_logged() -> None:
+    """Libraries that log frames, bodies or parameters as details are kept at INFO, whatever our level."""
+    log, stream = said("ALL")
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        bridge(log)
+        for name in ("aiormq.connection", "kazoo.client", "psycopg", "sqlalchemy.engine.Engine"):
+            logging.getLogger(name).debug("Received frame: Иван Петров")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert stream.getvalue() == ""
