@@ -5,6 +5,7 @@ VENV        ?= .venv
 JOBS        ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+SERVICES_ARGS ?=
 # make lock UPGRADE=--upgrade takes the newest versions; without it pins move only where pyproject.toml demands.
 UPGRADE     ?=
 
@@ -17,7 +18,7 @@ BENCHES  = $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)
 .SHELLFLAGS := -eu -c
 
 .PHONY: help install demo test check lint types imports tests tests-slow format bench bench-smoke \
-        compiled interpreted test-compiled wheel lock clean
+        services compiled interpreted test-compiled wheel lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,9 @@ tests-slow: install ## the slow tests, which the suite leaves out
 format: install ## put style and formatting right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+services: ## PostgreSQL, RabbitMQ and ZooKeeper on loopback where they do not run; SERVICES_ARGS=--tools
+	@ops/services.sh $(SERVICES_ARGS)
 
 bench: install ## measure; BENCH_ARGS='-k word --benchmark-autosave'
 	$(BIN)/pytest benchmarks -p no:xdist --timeout 0 --benchmark-only --benchmark-group-by group --benchmark-sort name \

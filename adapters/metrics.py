@@ -73,7 +73,8 @@ class NodeCollector(Collector):
 
 def _counters(readings: Readings) -> Iterator[Metric]:
     events = CounterMetricFamily("dms_events", "Events by what became of them.", labels=["type", "outcome"])
-    for (type_, outcome), count in sorted(readings.events.items()):
+    # What an alert looks for begins at zero: a counter that is born with its first event has not increased.
+    for (type_, outcome), count in sorted({("", "unreadable"): 0, **readings.events}.items()):
         events.add_metric([type_, outcome], count)
     yield events
     measures = CounterMetricFamily(
