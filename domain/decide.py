@@ -399,6 +399,33 @@ def _measure_failed(profile: Profile, message: m.MeasureFailed, policy: Policy) 
     return Decision([message])
 
 
+def _hold_command(profile: Profile, message: m.HoldCommand, policy: Policy) -> Decision:
+    if not _has_outstanding(profile, message.command_id):
+        return Decision([])
+    return Decision([e.CommandHeld(message.at, message.command_id, message.breaker)])
+
+
+def _release_command(profile: Profile, message: m.ReleaseCommand, policy: Policy) -> Decision:
+    if not _has_outstanding(profile, message.command_id):
+        return Decision([])
+    return Decision([e.CommandReleased(message.at, message.command_id)])
+
+
+def _withdraw_commands(profile: Profile, message: m.WithdrawCommands, policy: Policy) -> Decision:
+    # An account that is closed waits for no outcome any more; that its last commands never left is told all the same.
+    return Decision(
+        [
+            e.CommandWithdrawn(message.at, command_id, message.why)
+            for command_id in dict.fromkeys(message.command_ids)
+            if (is_sent(profile, command_id) if profile.closed else _has_outstanding(profile, command_id))
+        ]
+    )
+
+
+def _has_outstanding(profile: Profile, command_id: str) -> bool:
+    return profile.outstanding is not None and command_id in profile.outstanding
+
+
 def _measure_ordered(profile: Profile, message: m.MeasureOrdered, policy: Policy) -> Decision:
     run = profile.run
     found = policy.measure(message.measure, run.plan if run is not None else profile.hand_plan or profile.rule_plan)
@@ -589,6 +616,9 @@ _DECIDERS: Final[dict[type, Callable[..., Decision]]] = {
     m.NettingAgreed: _netting_agreed,
     m.MeasureCompleted: _measure_completed,
     m.MeasureFailed: _measure_failed,
+    m.HoldCommand: _hold_command,
+    m.ReleaseCommand: _release_command,
+    m.WithdrawCommands: _withdraw_commands,
     m.MeasureOrdered: _measure_ordered,
     m.MeasureApproved: _measure_approved,
     m.MeasureRejected: _measure_rejected,

@@ -473,6 +473,41 @@ class CommandFailed(Record):
         self.reported: Final = reported
 
 
+class CommandHeld(Record):
+    """A breaker holds a command back: it has not left, and its deadline does not run."""
+
+    __slots__ = ("breaker", "command_id")
+    __match_args__ = ("at", "command_id", "breaker")
+
+    def __init__(self, at: int, command_id: str, breaker: str) -> None:
+        self.at = at
+        self.command_id: Final = command_id
+        self.breaker: Final = breaker
+
+
+class CommandReleased(Record):
+    """A command that was held back leaves now: its deadline, if it has one, counts from here."""
+
+    __slots__ = ("command_id",)
+    __match_args__ = ("at", "command_id")
+
+    def __init__(self, at: int, command_id: str) -> None:
+        self.at = at
+        self.command_id: Final = command_id
+
+
+class CommandWithdrawn(Record):
+    """A command never left: its run was over (``why`` cured, closed or switched), or people ``decided`` so."""
+
+    __slots__ = ("command_id", "why")
+    __match_args__ = ("at", "command_id", "why")
+
+    def __init__(self, at: int, command_id: str, why: str) -> None:
+        self.at = at
+        self.command_id: Final = command_id
+        self.why: Final = why
+
+
 class ServiceRestoreOverdue(Record):
     """A service was not confirmed given back in time after the cure."""
 

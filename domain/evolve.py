@@ -234,6 +234,44 @@ def _command_failed(profile: Profile, event: e.CommandFailed) -> None:
         _never_took_effect(profile, event.command_id)
 
 
+def _command_held(profile: Profile, event: e.CommandHeld) -> None:
+    assert profile.outstanding is not None
+    profile.outstanding[event.command_id].deadline = NEVER
+
+
+def _command_released(profile: Profile, event: e.CommandReleased) -> None:
+    assert profile.outstanding is not None
+    sent = profile.outstanding[event.command_id]
+    command = sent.command
+    # What has lost its reason meanwhile is not sent again, so that nothing is waited for.
+    if command.confirm_by != NEVER and (not sent.settled or command.kind == "restore"):
+        sent.deadline = event.at + command.confirm_by - command.at
+
+
+def _command_withdrawn(profile: Profile, event: e.CommandWithdrawn) -> None:
+    if profile.outstanding is not None:
+        profile.outstanding.pop(event.command_id, None)
+        profile.outstanding = profile.outstanding or None
+    run = profile.run
+    if run is not None and run.restrictions is not None:
+        run.restrictions = _without(run.restrictions, event.command_id)
+    if profile.loose is not None:
+        profile.loose = _without(profile.loose, event.command_id)
+
+
+def _without(restrictions: list[Restriction], command_id: str) -> list[Restriction] | None:
+    """What is still restricted, or may be, where this command never left."""
+    left: list[Restriction] = []
+    for restriction in restrictions:
+        if command_id in restriction.command_ids or command_id in restriction.failed_ids:
+            restriction.command_ids = tuple([each for each in restriction.command_ids if each != command_id])
+            restriction.failed_ids = tuple([each for each in restriction.failed_ids if each != command_id])
+            if not restriction.command_ids and not restriction.failed_ids:
+                continue
+        left.append(restriction)
+    return left or None
+
+
 def _never_took_effect(profile: Profile, command_id: str) -> None:
     """A restriction whose every command was reported failed has nothing to give back."""
     for restriction in _restrictions(profile):
@@ -603,5 +641,8 @@ _FOLDS: Final[dict[type, Callable[..., None]]] = {
     e.ReminderDue: _reminder_due,
     e.PreventionSettled: _prevention_settled,
     e.CommandFailed: _command_failed,
+    e.CommandHeld: _command_held,
+    e.CommandReleased: _command_released,
+    e.CommandWithdrawn: _command_withdrawn,
     e.ServiceRestoreOverdue: _service_restore_overdue,
 }

@@ -437,3 +437,38 @@ class Lapse(Record):
 
     def __init__(self, at: int) -> None:
         self.at = at
+
+
+class HoldCommand(Record):
+    """A breaker holds a command back before it leaves."""
+
+    __slots__ = ("breaker", "command_id")
+    __match_args__ = ("at", "command_id", "breaker")
+
+    def __init__(self, at: int, command_id: str, breaker: str) -> None:
+        self.at = at
+        self.command_id: Final = command_id
+        self.breaker: Final = breaker
+
+
+class ReleaseCommand(Record):
+    """What was held back may leave now."""
+
+    __slots__ = ("command_id",)
+    __match_args__ = ("at", "command_id")
+
+    def __init__(self, at: int, command_id: str) -> None:
+        self.at = at
+        self.command_id: Final = command_id
+
+
+class WithdrawCommands(Record):
+    """Commands that never left and never will; ``why`` is cured, closed, switched (their run) or decided (people)."""
+
+    __slots__ = ("command_ids", "why")
+    __match_args__ = ("at", "command_ids", "why")
+
+    def __init__(self, at: int, command_ids: tuple[str, ...], why: str) -> None:
+        self.at = at
+        self.command_ids: Final = command_ids
+        self.why: Final = why
