@@ -16,7 +16,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from adapters.cloud_events import decode, encode, encode_rejection
+from adapters.letters import CODEC
 from adapters.line_sink import LineSink
 from adapters.logs import Log, bridge, in_one_line, open_log
 from adapters.policy_folder import PolicyFolder
@@ -93,9 +93,7 @@ class Node:
             self.broker,
             clock,
             policies,
-            decode,
-            encode,
-            encode_rejection,
+            CODEC,
             limits or EngineSettings(active_max=settings.active_max, hold_unknown_us=settings.hold_unknown),
         )
         self.service: Final = Service(self.engine, self.broker, clock, self._failed)

@@ -26,7 +26,7 @@ from adapters.cloud_events import decode
 from adapters.faults import one_of
 from adapters.logs import Log
 from adapters.profile_view import ProfileView
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from engine.envelope import Envelope, Unreadable
 from sim.broker import BrokerFull
 

@@ -184,14 +184,6 @@ class MemoryStore:
             waiting = self._tables.quarantined.get(profile_id, {})
             return [waiting[number] for number in sorted(waiting)]
 
-    def decide_held(self, breaker: str, let_go: bool) -> int:
-        with self._lock:
-            waiting = [each for each in self._outgoing("held") if each.breaker == breaker]
-            for event in waiting:
-                decided = replace(event, state="pending", breaker=None) if let_go else replace(event, state="withdrawn")
-                self._tables.outbox[event.event_id] = decided
-            return len(waiting)
-
     def desks(self) -> Mapping[str, State]:
         with self._lock:
             return {name: state for name, state in self._tables.desks.items() if self._is_ours(name)}
@@ -279,6 +271,10 @@ class MemoryStore:
                 self._tables.quarantined.pop(profile_id, None)
         for event_id in transaction.withdrawn:
             self._tables.outbox.pop(event_id, None)
+        for event_id in transaction.let_go:
+            held_back = self._tables.outbox.get(event_id)
+            if held_back is not None:
+                self._tables.outbox[event_id] = replace(held_back, state="pending", breaker=None)
         self._tables.desks.update(transaction.desks)
         self._tables.last_instant = max(self._tables.last_instant, transaction.latest())
 

@@ -16,7 +16,7 @@ from adapters.http_server import HttpServer
 from adapters.logs import open_log
 from adapters.profile_view import ProfileView
 from adapters.settings import Unusable
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from sim.broker import BrokerFull
 
 EVENT = {
