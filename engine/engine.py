@@ -211,6 +211,7 @@ class Engine:
         """Finishes what was begun, gives up the shards and stops the lane."""
         try:
             self.settle()
+            self._broker.subscribe(())
         finally:
             self._committer.shutdown()
             self._lane.stop(timeout_s=10)
@@ -279,6 +280,7 @@ class Engine:
         commit, self._commit = self._commit, None
         if commit is not None and commit.exception() is not None:
             self.tally.failures += 1
+        self._tenure.doubt()
         self._workshop.dismiss()
         self._door.forget()
         self._take_up()

@@ -53,6 +53,10 @@ class Tenure:
         surplus = self.owned - wanted - lost if wanted is not None else frozenset()
         return lost, surplus
 
+    def doubt(self) -> None:
+        """Something went wrong: the next look asks the store what is ours."""
+        self._looked_at = self._renewed_at = 0
+
     def take_over(self) -> frozenset[int]:
         """Claims what falls to this engine; what it got. The others' leases, or their giving up, may take a while."""
         wanted = self._coordination.wanted()
