@@ -60,7 +60,12 @@ def script(seed: int, accounts: int, events: int, first: int = 0) -> Script:
 
 
 def _story(rng: random.Random, subject: str, events: int) -> Iterator[tuple[str, str, dict[str, object]]]:
-    account = {"projection": "account", "party": "person", "currency": "RUB", "attributes": {"region": "N"}}
+    account: dict[str, object] = {
+        "projection": "account",
+        "party": "person",
+        "currency": "RUB",
+        "attributes": {"region": "N"},
+    }
     yield subject, "account.updated", account
     owed = 0
     told = 1
