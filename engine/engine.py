@@ -9,6 +9,7 @@ for a shard that has another owner.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,6 +97,7 @@ class Engine:
         self._commit: Future[None] | None = None
         # Whose commands may be leaving while their transaction is in flight.
         self._in_flight: frozenset[str] = frozenset()
+        self._is_broken = False
         self._horizon = 0
         self._started_at = 0
         self._to_carry: list[str] = []
@@ -139,6 +141,7 @@ class Engine:
 
     def rest(self) -> None:
         """Nothing to do: what is in flight lands, and what did not leave is tried again."""
+        self._mend()
         self.settle_or_recover()
         if len(self.outbox):
             self._pump()
@@ -148,17 +151,26 @@ class Engine:
 
         Whether anything changed.
         """
+        self._mend()
         if not self._tenure.is_due():
             return False
         lost, surplus = self._tenure.look()
+        try:
+            return self._change(lost, surplus)
+        except Exception:
+            self._is_broken = True
+            raise
+
+    def _change(self, lost: frozenset[int], surplus: frozenset[int]) -> bool:
+        """Stops to work what others have or should have, and begins to work what falls to us."""
         if lost or surplus:
-            self.settle_or_recover()
+            self.settle()
             self._broker.subscribe(self.owned - lost - surplus)
             self._tenure.leave(lost | surplus)
         gained = self._tenure.take_over()
         if not (lost or surplus or gained):
             return False
-        self.settle_or_recover()
+        self.settle()
         self._workshop.dismiss(lost | surplus)
         self._take_up()
         if gained:
@@ -187,6 +199,10 @@ class Engine:
         With a ``backlog`` (the engine was away and messages still wait) timers stay where they are. Returns what was
         handed to the commit. What it raises has taken everything in memory with it, and deliveries come again.
         """
+        if self._is_broken:
+            # What was received comes again with all that was not acknowledged, and before any timer.
+            self._mend()
+            return Transaction()
         try:
             return self._turn(deliveries, until, backlog)
         except Exception:
@@ -276,15 +292,30 @@ class Engine:
             self.timers.set(profile_id, 0)
 
     def _recover(self) -> None:
-        """Nothing in memory counts any more; what was not acknowledged comes again."""
+        """Nothing in memory counts any more; what was not acknowledged comes again.
+
+        Where the world is broken just now, that waits until it is not: see `_mend`.
+        """
+        self._is_broken = True
+        with suppress(Exception):
+            self._mend()
+
+    def _mend(self) -> None:
+        """Begins anew after a failure. Raises what the store and the broker raise; then it is still to be done."""
+        if not self._is_broken:
+            return
         commit, self._commit = self._commit, None
-        if commit is not None and commit.exception() is not None:
-            self.tally.failures += 1
+        if commit is not None:
+            commit.exception()
+        self.tally.failures += 1
         self._tenure.doubt()
         self._workshop.dismiss()
         self._door.forget()
+        self._clock.reach(self._store.last_instant())
         self._take_up()
+        self._broker.subscribe(self.owned)
         self._broker.redeliver()
+        self._is_broken = False
 
     def _adopt_policy(self) -> None:
         policy = self._policies.current()

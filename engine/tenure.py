@@ -46,8 +46,11 @@ class Tenure:
         """
         now = self._looked_at = self._clock.now()
         lost: frozenset[int] = frozenset()
-        if self.owned and abs(now - self._renewed_at) >= _RENEW_US:
-            lost = self.owned - self._store.renew()
+        if abs(now - self._renewed_at) >= _RENEW_US:
+            held = self._store.renew()
+            lost = self.owned - held
+            # Claimed by us, but the answer was lost: we do not work them, and others could not.
+            self._store.hand_over(held - self.owned)
             self._renewed_at = now
         wanted = self._coordination.wanted()
         surplus = self.owned - wanted - lost if wanted is not None else frozenset()

@@ -10,6 +10,7 @@ from domain.policy import Policy
 from domain.shards import shard_of
 from engine.engine import Engine, EngineSettings
 from engine.ports import OutgoingEvent
+from sim.faults import Broken, Fate, FaultyBroker, faulty_sibling
 from sim.shard_queues import ShardBroker, ShardQueues
 from sim.store import MemoryStore
 from tests.engine.world import PolicyHolder
@@ -85,14 +86,19 @@ class Many:
         self.queues = ShardQueues(SHARDS, self.published.extend)
         self.settings = EngineSettings(confirms=True, pipelined=False, late_us=10**15)
 
-    def join(self, name: str, shards: Sequence[int], settings: EngineSettings | None = None) -> Member:
-        """An engine that should work these shards."""
-        broker = self.queues.connect()
+    def join(self, name: str, shards: Sequence[int], fate: Fate | None = None) -> Member:
+        """An engine that should work these shards, in a world that fails it as ``fate`` will."""
+        broker = self.queues.connect() if fate is None else FaultyBroker(self.queues, fate)
         told = Told(frozenset(shards))
         clock = PatientClock()
-        store = self.store.sibling(name)
-        engine = Engine(store, broker, clock, self.policies, CODEC, settings or self.settings, told)
-        engine.begin()
+        store = self.store.sibling(name) if fate is None else faulty_sibling(self.store, name, fate)
+        engine = Engine(store, broker, clock, self.policies, CODEC, self.settings, told)
+        while True:
+            try:
+                engine.begin()
+                break
+            except Broken:
+                continue
         engine._started_at = 0
         return Member(engine, broker, told, clock)
 
