@@ -20,17 +20,18 @@ class Fuse:
         self.is_blown: bool = False
         self._passed: Final[deque[int]] = deque()
 
-    def lets_through(self, at: int, profiles: int, is_retry: bool) -> bool:
+    def lets_through(self, at: int, profiles: int, share: float, is_retry: bool) -> bool:
         """Whether one more command may leave at ``at``, of a segment with so many ``profiles``; it is counted then.
 
-        A retry is the command that was counted already. A share of a small segment is at least one command: else
-        nobody could ever be worked there.
+        ``share`` of the store's shards are worked here, and that much of a number per hour is ours to use. A retry is
+        the command that was counted already. A share of a small segment is at least one command: else nobody could
+        ever be worked there.
         """
         if self.is_blown or is_retry:
             return not self.is_blown
         while self._passed and self._passed[0] <= at - HOUR:
             self._passed.popleft()
-        if len(self._passed) >= self._limit(profiles):
+        if len(self._passed) >= self._limit(profiles, share):
             self.is_blown = True
             return False
         self._passed.append(at)
@@ -41,10 +42,10 @@ class Fuse:
         self.is_blown = False
         self._passed.clear()
 
-    def _limit(self, profiles: int) -> int:
+    def _limit(self, profiles: int, share: float) -> int:
         limits = []
         if self.rule.per_hour is not None:
-            limits.append(self.rule.per_hour)
+            limits.append(max(1, int(self.rule.per_hour * share)))
         if self.rule.share_per_hour is not None:
             limits.append(max(1, int(self.rule.share_per_hour * profiles)))
         return min(limits)
@@ -55,6 +56,8 @@ class Panel:
 
     def __init__(self) -> None:
         self.profiles_in: Counter[str | None] = Counter()
+        self.share = 1.0
+        """How much of the store's shards is worked here: engines that share a store share a breaker's number so."""
         self._fuses: Final[dict[tuple[Breaker, str], Fuse]] = {}
         self._blown: Final[set[str]] = set()
 
@@ -69,7 +72,7 @@ class Panel:
                 for rule in policy.breakers:
                     if rule.kind == fact.kind and rule.segment in (None, segment):
                         fuse = self._fuse(rule, segment)
-                        if not fuse.lets_through(fact.at, self.profiles_in[segment], fact.attempt > 1):
+                        if not fuse.lets_through(fact.at, self.profiles_in[segment], self.share, fact.attempt > 1):
                             held[fact.command_id] = fuse.name
                             break
         return held or None

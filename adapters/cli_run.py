@@ -17,8 +17,8 @@ from adapters.cli import FAILED, FINE, STANDARD, Failure, file_named
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from adapters.bootstrap import Node
     from adapters.logs import Log
+    from adapters.node import Node
 
 UNDER_WAY_BYTES_MAX: Final = 64 << 20
 

@@ -17,18 +17,20 @@ from typing import TextIO
 
 from rich.console import Console
 
-from adapters.bootstrap import Node, open_node, open_reader
+from adapters.bootstrap import open_node, open_reader
 from adapters.demo_heads import Heads
 from adapters.demo_screen import Screen
 from adapters.demo_summary import Summary
 from adapters.demo_watch import Watch
 from adapters.demo_words import spaced
 from adapters.logs import open_log
+from adapters.node import Node
 from adapters.settings import Settings, Unusable
 from domain.calendar import DAY
 from engine.engine import EngineSettings
 from engine.ports import OutgoingEvent
 from sim.accelerated import AcceleratedClock, Pace
+from sim.broker import MemoryBroker
 from sim.operator import SyntheticOperator
 
 
@@ -62,7 +64,8 @@ def run_demo(
         try:
             with _open(Settings(store=f"sqlite:///{store}", http=http), sent, clock, said) as node:
                 watch = Watch(operator, node)
-                pace = Pace(clock, node.broker, sent, operator, operator.start, lambda: node.service.is_ready)
+                assert isinstance(node.parts.broker, MemoryBroker), "the demo runs on the embedded parts"
+                pace = Pace(clock, node.parts.broker, sent, operator, operator.start, lambda: node.service.is_ready)
                 node.start()
                 node.service.wait_until_caught_up(30)
                 with _interruptible() as stopping:

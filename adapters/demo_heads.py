@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from domain.calendar import HOUR
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from sim.scene import STAFF
 
 _THINK_US: Final = HOUR

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from msgspec.json import Decoder
 
-from adapters.bootstrap import Node
 from adapters.demo_words import STYLES, in_words, plain
+from adapters.node import Node
 from domain.calendar import time_of
 from domain.forecast import counted, money
 from engine.ports import OutgoingEvent

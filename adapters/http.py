@@ -28,7 +28,7 @@ from adapters.health import Board
 from adapters.logs import Log
 from adapters.metrics import Metrics
 from adapters.profile_view import ProfileView
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from engine.envelope import Envelope, Unreadable
 from sim.broker import BrokerFull
 

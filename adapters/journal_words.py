@@ -181,5 +181,11 @@ _TELLERS: Final[dict[type, _Teller]] = {
         f"command {f.command_id} given up",
         "the executing system said that it failed" if f.reported else "no confirmation came",
     ),
+    e.CommandHeld: lambda f, p: (f"command {f.command_id} held back", f"by the breaker {f.breaker}"),
+    e.CommandReleased: lambda f, p: (f"command {f.command_id} let go", "people decided so"),
+    e.CommandWithdrawn: lambda f, p: (
+        f"command {f.command_id} withdrawn: it never left",
+        "people decided so" if f.why == "decided" else _WHY_RUNS_CLOSE.get(f.why, f.why),
+    ),
     e.ServiceRestoreOverdue: _restore_overdue,
 }

@@ -1,8 +1,8 @@
 """The trail in the log: one correlation from an event to the commands it came to.
 
 ``correlation`` is the CloudEvents id of the event that caused a decision. What a timer caused carries
-``timer/<profile>/<instant>``, what a new policy or a manager's desk caused ``policy/…`` or ``desk/…``. Commands and
-refusals are written at DEBUG, every step at TRACE.
+``timer/<profile>/<instant>``; what a new policy, a manager's desk, a breaker or the last look caused ``policy/…``,
+``desk/…``, ``breaker/…`` or ``outbox/…``. Commands and refusals are written at DEBUG, every step at TRACE.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from actors.errand import Arrival, Errand
 from adapters.cloud_events import REJECTED, rfc3339
 from adapters.logs import Log
 from domain.events import PUBLISHED, MeasureRequested
-from domain.messages import PolicyPublished
+from domain.messages import HoldCommand, ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
 from domain.record import Record
 from engine.envelope import Envelope
 from engine.intake import Intake
@@ -23,6 +23,15 @@ from engine.trail import Trail
 _REMEMBERED_MAX: Final = 100_000
 """Commands between their decision and their leaving. One that is older leaves without its correlation in the log: the
 entry of its decision has the same ``command_id``."""
+
+_INNER: Final[dict[type[Record], str]] = {
+    PolicyPublished: "policy",
+    ManagerChosen: "desk",
+    HoldCommand: "breaker",
+    ReleaseCommand: "breaker",
+    WithdrawCommands: "outbox",
+}
+"""What the engine tells a profile by itself, no event and no timer."""
 
 
 class LogTrail(Trail):
@@ -151,5 +160,4 @@ def caused(errand: Errand) -> Iterable[tuple[Record, str]]:
 def _cause(profile_id: str, arrival: Arrival) -> str:
     if isinstance(arrival.ticket, Envelope):
         return arrival.ticket.event_id or ""
-    kind = "policy" if isinstance(arrival.message, PolicyPublished) else "desk"
-    return f"{kind}/{profile_id}/{rfc3339(arrival.message.at)}"
+    return f"{_INNER.get(type(arrival.message), 'engine')}/{profile_id}/{rfc3339(arrival.message.at)}"

@@ -25,7 +25,7 @@ class Metrics:
     """What a node shows to Prometheus."""
 
     def __init__(self, read: Callable[[], Readings], board: Board, shards: int, quarantined: Count) -> None:
-        """``read`` adds up what the node's processes show; ``quarantined`` are the events in quarantine, ``shards``
+        """``read`` is what the process's engine shows; ``quarantined`` are the events in quarantine, ``shards``
         the shards, both of the whole store."""
         self._registry: Final = CollectorRegistry(auto_describe=False)
         self._registry.register(NodeCollector(read, board, shards, quarantined))
@@ -62,7 +62,6 @@ class NodeCollector(Collector):
         for name, why in self._board.look().items():
             up.add_metric([name], 0 if why is not None else 1)
         yield up
-        # After the board: to ask the store for its health counts them anew.
         quarantined = self._quarantined()
         if quarantined is not None:
             yield GaugeMetricFamily("dms_quarantined", "Events in quarantine.", quarantined)

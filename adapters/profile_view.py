@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from adapters.cloud_events import rfc3339
 from domain.calendar import date_of
-from domain.follow import current_plan
 from domain.forecast import forecast, local, standing_in_words
 from domain.ledger import Ledger
 from domain.messages import AttributeValue
 from domain.policy import Policy
 from domain.profile import Profile, Restriction, Run
+from domain.runs import current_plan
 from domain.snapshot import thaw
 from domain.timing import standing
 from engine.ports import State

@@ -1,12 +1,10 @@
-"""Readings: what the engines of a node show at one moment, as plain data that can be added up over processes.
+"""Readings: what the engine of a process shows at one moment, as plain data.
 
 Taken from the engine's tally when somebody looks, from another thread than the engine's: single attributes, and copies
 of counters that no other thread can interrupt.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
 
 from msgspec import Struct, field
 
@@ -17,8 +15,6 @@ from engine.engine import Engine
 from engine.ports import Clock
 from engine.tally import EVENTS_BOUNDS, SECONDS_BOUNDS, Spread
 
-ENDINGS: Final = ("completed", "failed", "withdrawn", "unknown")
-
 
 class SpreadReading(Struct):
     """A `Spread`, copied."""
@@ -27,21 +23,13 @@ class SpreadReading(Struct):
     counts: list[int]
     total: float = 0.0
 
-    def add(self, other: "SpreadReading") -> None:
-        """Both together; they have the same bounds."""
-        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
-        self.total += other.total
-
 
 def _empty(bounds: tuple[float, ...]) -> SpreadReading:
     return SpreadReading(bounds, [0] * (len(bounds) + 1))
 
 
 class Readings(Struct):
-    """Counts since the process began, then how things stand. Pickles, and encodes with msgspec.
-
-    ``measures`` is by (kind, target, outcome); ``outbox_oldest_seconds`` and ``timer_lag_seconds`` are the worst.
-    """
+    """Counts since the process began, then how things stand; ``measures`` is by (kind, target, outcome)."""
 
     events: dict[tuple[str, str], int] = field(default_factory=dict)
     measures: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -57,44 +45,6 @@ class Readings(Struct):
     profiles_active: int = 0
     shards_owned: int = 0
     breakers_blown: list[str] = field(default_factory=list)
-
-    def add(self, other: "Readings") -> None:
-        """What two processes show together."""
-        self.events = dict(Counter(self.events) + Counter(other.events))
-        self.measures = dict(Counter(self.measures) + Counter(other.measures))
-        self.restores_overdue += other.restores_overdue
-        self.restarts += other.restarts
-        self.publish_failures += other.publish_failures
-        self.event_seconds.add(other.event_seconds)
-        self.commit_seconds.add(other.commit_seconds)
-        self.commit_events.add(other.commit_events)
-        self.timer_lag_seconds = max(self.timer_lag_seconds, other.timer_lag_seconds)
-        self.outbox_pending += other.outbox_pending
-        self.outbox_oldest_seconds = max(self.outbox_oldest_seconds, other.outbox_oldest_seconds)
-        self.profiles_active += other.profiles_active
-        self.shards_owned += other.shards_owned
-        self.breakers_blown = sorted({*self.breakers_blown, *other.breakers_blown})
-
-    def counts_alone(self) -> "Readings":
-        """What stays of a process that has ended: a sum that fell would look like a counter that began again."""
-        return Readings(
-            events=self.events,
-            measures=self.measures,
-            restores_overdue=self.restores_overdue,
-            restarts=self.restarts,
-            publish_failures=self.publish_failures,
-            event_seconds=self.event_seconds,
-            commit_seconds=self.commit_seconds,
-            commit_events=self.commit_events,
-        )
-
-
-def together(readings: Iterable[Readings]) -> Readings:
-    """All of them added up."""
-    total = Readings()
-    for each in readings:
-        total.add(each)
-    return total
 
 
 def readings_of(engine: Engine, clock: Clock) -> Readings:
@@ -115,7 +65,7 @@ def readings_of(engine: Engine, clock: Clock) -> Readings:
         outbox_pending=len(engine.outbox),
         outbox_oldest_seconds=max(0, now - oldest_at) / SECOND if oldest_at is not None else 0.0,
         profiles_active=engine.active,
-        shards_owned=tally.shards_owned,
+        shards_owned=len(engine.owned),
         breakers_blown=sorted(set(engine.blown)),
     )
 

@@ -3,14 +3,16 @@
 import gc
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
-from adapters.cloud_events import decode, encode, encode_rejection, rfc3339
+from adapters.cloud_events import decode, rfc3339
 from adapters.json_lines import InputError
+from adapters.letters import CODEC
 from domain.calendar import NEVER
 from domain.policy import Policy
+from engine.codec import no_letter
 from engine.engine import Engine, EngineSettings
 from engine.envelope import Envelope, Unreadable
 from engine.ports import Delivery, OutgoingEvent
@@ -54,12 +56,8 @@ class Replay:
             MemoryBroker(_nowhere),
             self._clock,
             FixedPolicy(policy),
-            self._next_decoded,
-            encode,
-            encode_rejection,
-            EngineSettings(
-                keeps=False, confirms=confirm, pipelined=False, quarantines=False, active_max=0, timers_max=1_000_000
-            ),
+            replace(CODEC, decode=self._next_decoded, unseal=no_letter),
+            EngineSettings(keeps=False, confirms=confirm, pipelined=False, active_max=0, timers_max=1_000_000),
         )
         self._last_at = 0
 

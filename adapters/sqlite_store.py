@@ -41,6 +41,7 @@ _QUARANTINE: Final = """
 INSERT INTO quarantine (profile_id, shard, number, accepted_at, body, reason) VALUES (?, ?, ?, ?, ?, ?)"""
 _UNQUARANTINE: Final = "DELETE FROM quarantine WHERE profile_id = ? AND number = ?"
 _WITHDRAW: Final = "DELETE FROM outbox WHERE event_id = ?"
+_LET_GO: Final = "UPDATE outbox SET state = 'pending', breaker = NULL WHERE event_id = ?"
 _SET_DESK: Final = """
 INSERT INTO desks (service_segment, state) VALUES (?, ?)
 ON CONFLICT (service_segment) DO UPDATE SET state = excluded.state"""
@@ -163,12 +164,6 @@ class SqliteStore:
         with self._transaction(synchronous="NORMAL") as connection:
             connection.executemany("DELETE FROM outbox WHERE event_id = ?", [(event_id,) for event_id in event_ids])
 
-    def decide_held(self, breaker: str, let_go: bool) -> int:
-        decided = "state = 'pending', breaker = NULL" if let_go else "state = 'withdrawn'"
-        with self._transaction() as connection:
-            sql = f"UPDATE outbox SET {decided} WHERE state = 'held' AND breaker = ?"
-            return connection.execute(sql, (breaker,)).rowcount
-
     def desks(self) -> Mapping[str, State]:
         return {name: decode_state(body) for name, body in self._look("SELECT service_segment, state FROM desks")}
 
@@ -280,6 +275,7 @@ class _Statements:
         ]
         self.unquarantined: Final = transaction.unquarantined
         self.withdrawn: Final = [(event_id,) for event_id in transaction.withdrawn]
+        self.let_go: Final = [(event_id,) for event_id in transaction.let_go]
         self.desks: Final = [(name, encode_state(state)) for name, state in transaction.desks.items()]
 
     def run(self, connection: sqlite3.Connection) -> None:
@@ -300,6 +296,7 @@ class _Statements:
         _many(many, _QUARANTINE, self.quarantined)
         _many(many, _UNQUARANTINE, self.unquarantined)
         _many(many, _WITHDRAW, self.withdrawn)
+        _many(many, _LET_GO, self.let_go)
         _many(many, _SET_DESK, self.desks)
         if self.latest:
             connection.execute(_SET_NUMBER, ("last_instant", self.latest))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.cloud_events import decode, encode, encode_rejection
+from adapters.letters import CODEC
 from adapters.policy_files import load_policy
 from adapters.replay import FixedPolicy
 from adapters.sqlite_store import SqliteStore
@@ -71,7 +71,7 @@ def _run(lines: list[bytes]) -> float:
         broker = _World(4 * len(lines)).broker
         policy = FixedPolicy(load_policy(TELECOM))
         settings = EngineSettings(late_us=10**15, timers_max=100_000)
-        node = Engine(store, broker, clock, policy, decode, encode, encode_rejection, settings)
+        node = Engine(store, broker, clock, policy, CODEC, settings)
         node.begin()
         gc.collect()
         gc.freeze()

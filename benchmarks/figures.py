@@ -24,11 +24,12 @@ from benchmarks.histories import history
 from domain.decide import decide
 from domain.events import MeasureRequested
 from domain.evolve import evolve
-from domain.follow import ALL, NONE, follow
+from domain.follow import follow
 from domain.messages import InvoiceIssued, MeasureCompleted, PaymentReceived, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
+from domain.timing import ALL, NONE
 from domain.work import work
 from engine.envelope import Envelope
 from engine.lanes import InlineLane

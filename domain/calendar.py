@@ -190,3 +190,11 @@ def date_of(day: int) -> str:
 def time_of(time_of_day: int) -> str:
     """A time of day as ``HH:MM``."""
     return f"{time_of_day // 3600:02}:{time_of_day // 60 % 60:02}"
+
+
+def duration_in_words(duration: int) -> str:
+    """A duration in its greatest whole unit: ``2d``, ``90m``."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")):
+        if duration % unit == 0:
+            return f"{duration // unit}{name}"
+    return f"{duration}us"

@@ -1,10 +1,11 @@
-"""Commands: how a measure, a reversal and a retry become a `MeasureRequested`, and what else firing entails."""
+"""Commands: their ids, and how a measure and a retry become a `MeasureRequested`, with what else firing entails."""
 
 from domain.calendar import NEVER
-from domain.events import CommandFailed, MeasureRequested, PreventionSettled, RunClosed, TaskClosed, TaskOpened
-from domain.policy import Measure, Policy, Prevention
-from domain.profile import RESERVED, Profile, Restriction, Run, Sent, Task
+from domain.events import CommandFailed, MeasureRequested, RunClosed, TaskOpened
+from domain.policy import Measure, Policy
+from domain.profile import RESERVED, Profile, Run, Sent
 from domain.record import Record
+from domain.tasks import closed_tasks, task_id_for
 
 BY_PLAN = "plan"
 BY_CURE = "cured"
@@ -123,106 +124,6 @@ def fired(
     return events
 
 
-def reversal(
-    profile: Profile,
-    policy: Policy,
-    run: Run | None,
-    restriction: Restriction,
-    reason: str,
-    at: int,
-    today: int,
-    overdue: int,
-    dpd: int,
-    before: int,
-) -> MeasureRequested:
-    """The command that gives a restricted service back; its deadline is the policy's patience for it."""
-    assert restriction.reverse is not None
-    within = policy.restore_within
-    return MeasureRequested(
-        at,
-        next_command_id(profile, run, restriction.reverse, before),
-        restriction.reverse,
-        "restore",
-        restriction.target,
-        None,
-        None,
-        {},
-        run.plan if run is not None else None,
-        policy.version if run is not None else 0,
-        run.run_id if run is not None else None,
-        0,
-        dpd,
-        overdue,
-        reason,
-        today,
-        0,
-        False,
-        False,
-        None,
-        restriction.measure,
-        at + within if within is not None else NEVER,
-        0,
-        0,
-        1,
-        0,
-    )
-
-
-def reversals(profile: Profile, policy: Policy, run: Run, at: int, today: int, overdue: int, dpd: int) -> list[Record]:
-    """Everything the run took away and has not given back, the last first."""
-    commands: list[Record] = []
-    if run.restrictions is None:
-        return commands
-    names: list[str] = []
-    for restriction in reversed(run.restrictions):
-        if not restriction.is_in_force or restriction.reverse is None:
-            continue
-        before = names.count(restriction.reverse)
-        commands.append(reversal(profile, policy, run, restriction, BY_CURE, at, today, overdue, dpd, before))
-        names.append(restriction.reverse)
-    return commands
-
-
-def warning(
-    profile: Profile, policy: Policy, rule: Prevention, item: str | None, at: int, today: int, overdue: int, dpd: int
-) -> list[Record]:
-    """A prevention measure goes; ``item`` is the one whose due date it reminds of."""
-    measure = rule.measure
-    confirm_within = measure.confirm_within if measure.confirm_within is not None else 0
-    events: list[Record] = [
-        MeasureRequested(
-            at,
-            next_command_id(profile, None, rule.name),
-            rule.name,
-            measure.kind,
-            measure.target,
-            measure.channel,
-            measure.template,
-            measure.params,
-            None,
-            0,
-            None,
-            0,
-            dpd,
-            overdue,
-            BY_PREVENTION,
-            today,
-            0,
-            False,
-            False,
-            None,
-            None,
-            at + confirm_within if confirm_within > 0 else NEVER,
-            confirm_within,
-            measure.retries,
-            1,
-            0,
-        )
-    ]
-    events.append(PreventionSettled(at, rule.name, item, True))
-    return events
-
-
 def retried(sent: Sent, at: int) -> MeasureRequested:
     """The same command once more, with the same id and content; only the instant and the deadline are new."""
     command = sent.command
@@ -265,34 +166,4 @@ def given_up(profile: Profile, sent: Sent, at: int) -> list[Record]:
     return [
         CommandFailed(at, command.command_id, sent.reported),
         TaskOpened(at, task_id, command.measure, command.command_id, "failed", command.plan, False, in_run),
-    ]
-
-
-def task_id_for(profile: Profile, command_id: str, why: str) -> str:
-    """A task carries its command's id; while one of that id is open, the next is told apart by why it was opened."""
-    if profile.tasks is not None and command_id in profile.tasks:
-        return f"{command_id}/{why}"
-    return command_id
-
-
-def closed_task(task: Task, at: int, actor: str | None, outcome: str) -> TaskClosed:
-    """The end of a task: by whom and how."""
-    return TaskClosed(at, task.task_id, task.measure, task.command_id, task.why, actor, outcome)
-
-
-def closed_tasks(profile: Profile, at: int, outcome: str) -> list[Record]:
-    """The run is over: its approvals and tasks are moot; a service that could not be given back is not."""
-    if profile.tasks is None:
-        return []
-    return [closed_task(task, at, None, outcome) for task in profile.tasks.values() if task.in_run]
-
-
-def closed_approvals(profile: Profile, at: int, outcome: str) -> list[Record]:
-    """The plan is another one: what its approvals asked for is moot, its tasks are not."""
-    if profile.tasks is None:
-        return []
-    return [
-        closed_task(task, at, None, outcome)
-        for task in profile.tasks.values()
-        if task.in_run and task.why == "approval"
     ]

@@ -4,6 +4,7 @@ from typing import Final
 
 from domain.calendar import NEVER
 from domain.events import MeasureRequested
+from domain.profile import Profile
 from domain.record import Record
 
 STALE: Final = "stale"
@@ -53,3 +54,23 @@ class Decision:
 def refused(reason: str, detail: str) -> Decision:
     """A decision that changes nothing."""
     return Decision([], Refusal(reason, detail))
+
+
+def closed(profile: Profile) -> Decision:
+    """Nothing happens to a closed profile any more."""
+    return refused("closed_profile", f"profile {profile.profile_id} is closed")
+
+
+def unknown(what: str, name: str) -> Decision:
+    """Nothing of this name is there to refer to."""
+    return refused("unknown_reference", f"{what} {name!r} is not known")
+
+
+def reused(what: str, name: str) -> Decision:
+    """A business id came before, in another event."""
+    return refused("id_reused", f"{what} {name!r} was used in another event")
+
+
+def not_allowed(actor: str, what: str) -> Decision:
+    """The person has not the role for it."""
+    return refused("not_allowed", f"{actor!r} may not {what}")

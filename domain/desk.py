@@ -12,10 +12,17 @@ theirs, only new work passes them by. By hand, anyone with the role may be given
 
 from collections import deque
 from itertools import islice
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
-from domain.calendar import DAY, HOUR, MINUTE, NEVER, SECOND
+from domain.calendar import NEVER, duration_in_words
 from domain.decision import Refusal
+from domain.desk_books import DeskTask, Frozen, Served
+from domain.desk_facts import TOLD as TOLD
+from domain.desk_facts import Standing as Standing
+from domain.desk_facts import TaskTaken as TaskTaken
+from domain.desk_facts import WorkAssigned as WorkAssigned
+from domain.desk_facts import desks_for as desks_for
+from domain.desk_facts import role_for as role_for
 from domain.events import ManagerChanged, PersonalManagerDue, SegmentChanged, TaskClosed, TaskOpened
 from domain.messages import AccountClosed, GroupAssigned, ManagerAssigned, ManagerChosen
 from domain.policy import ROLES, Policy, ServiceSegment
@@ -28,164 +35,6 @@ FORMAT: Final = 1
 
 _LOOKED_AT_MAX: Final = 50
 """So many of those who wait are looked at for each room that comes up; all of them once a day."""
-
-TOLD: Final = frozenset(
-    {
-        AccountClosed,
-        GroupAssigned,
-        ManagerAssigned,
-        ManagerChanged,
-        PersonalManagerDue,
-        SegmentChanged,
-        TaskClosed,
-        TaskOpened,
-    }
-)
-"""The facts of a profile that a desk must learn."""
-
-_SPANS: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (1, "us"))
-
-
-class TaskTaken(Record):
-    """By hand: ``actor`` takes a task, or as a head gives it to ``manager``."""
-
-    __slots__ = ("actor", "manager", "task_id")
-    __match_args__ = ("at", "task_id", "manager", "actor")
-
-    def __init__(self, at: int, task_id: str, manager: str, actor: str) -> None:
-        self.at = at
-        self.task_id: Final = task_id
-        self.manager: Final = manager
-        self.actor: Final = actor
-
-
-class WorkAssigned(Record):
-    """Who got a task, or (``task_id`` None) a profile as its personal manager; ``manager`` None: nobody yet.
-
-    ``how`` is rule, hand or escalated; ``reason`` says in words why this one.
-    """
-
-    __slots__ = ("how", "manager", "profile_id", "reason", "task_id")
-    __match_args__ = ("at", "profile_id", "task_id", "manager", "how", "reason")
-
-    def __init__(
-        self, at: int, profile_id: str, task_id: str | None, manager: str | None, how: str, reason: str
-    ) -> None:
-        self.at = at
-        self.profile_id: Final = profile_id
-        self.task_id: Final = task_id
-        self.manager: Final = manager
-        self.how: Final = how
-        self.reason: Final = reason
-
-
-class Standing:
-    """What a profile brings to another desk: its personal manager, its group by hand, its open tasks.
-
-    A task is ``(task_id, why, role, opened_at)``.
-    """
-
-    __slots__ = ("group", "manager", "tasks")
-
-    def __init__(
-        self, manager: str | None = None, group: str | None = None, tasks: tuple[tuple[str, str, str, int], ...] = ()
-    ) -> None:
-        self.manager: Final[str | None] = manager
-        self.group: Final[str | None] = group
-        self.tasks: Final[tuple[tuple[str, str, str, int], ...]] = tasks
-
-
-def desks_for(fact: Record, service_segment: str | None, policy: Policy) -> tuple[str, ...]:
-    """The service segments whose desks must learn ``fact`` of a profile in ``service_segment``; mostly none.
-
-    A load concerns all desks but the one that reports it.
-    """
-    if isinstance(fact, SegmentChanged):
-        both = (fact.previous_service_segment, fact.service_segment)
-        return tuple([name for name in dict.fromkeys(both) if name is not None])
-    if type(fact) in TOLD or isinstance(fact, TaskTaken):
-        return (service_segment,) if service_segment is not None else ()
-    if isinstance(fact, LoadReported):
-        return tuple([each.name for each in policy.service_segments if each.name != fact.service_segment])
-    return ()
-
-
-def role_for(why: str, plan: str | None, measure: str, policy: Policy) -> str:
-    """The role that a task asks for: approvals that of their measure."""
-    if why != "approval":
-        return "specialist"
-    plan_now = policy.plans.get(plan) if plan is not None else None
-    step = plan_now.step(measure) if plan_now is not None else None
-    approval = plan_now.measures[step - 1].approval if plan_now is not None and step is not None else None
-    return approval or "head"
-
-
-class DeskTask:
-    """An open task. ``queued_at``: since when it waits here; ``escalated``: why heads got it, empty if they did not."""
-
-    __slots__ = ("escalated", "manager", "opened_at", "profile_id", "queued_at", "role", "task_id", "why")
-
-    def __init__(
-        self,
-        task_id: str,
-        profile_id: str,
-        why: str,
-        role: str,
-        opened_at: int,
-        queued_at: int,
-        manager: str | None = None,
-        escalated: str = "",
-    ) -> None:
-        self.task_id: Final[str] = task_id
-        self.profile_id: Final[str] = profile_id
-        self.why: Final[str] = why
-        self.role: Final[str] = role
-        self.opened_at: Final[int] = opened_at
-        self.queued_at: int = queued_at
-        self.manager: str | None = manager
-        self.escalated: str = escalated
-
-    def values(self) -> tuple[str, str, str, str, int, int, str | None, str]:
-        """The fields in order."""
-        return (
-            self.task_id,
-            self.profile_id,
-            self.why,
-            self.role,
-            self.opened_at,
-            self.queued_at,
-            self.manager,
-            self.escalated,
-        )
-
-
-class Served:
-    """A profile with something to remember: a personal manager or the wish for one, a group by hand, open tasks.
-
-    ``declined``: a head took the manager away by hand, so no rule gives it another while it stays at this desk.
-    """
-
-    __slots__ = ("declined", "group", "manager", "personal", "tasks")
-
-    def __init__(
-        self, manager: str | None = None, group: str | None = None, personal: bool = False, declined: bool = False
-    ) -> None:
-        self.manager: str | None = manager
-        self.group: str | None = group
-        self.personal: bool = personal
-        self.declined: bool = declined
-        self.tasks: Final[dict[str, None]] = {}
-
-
-Frozen: TypeAlias = tuple[
-    int,
-    str,
-    tuple[tuple[str, str | None, str | None, bool, bool], ...],
-    tuple[tuple[str, bool], ...],
-    tuple[tuple[str, str, str, str, int, int, str | None, str], ...],
-    tuple[str, ...],
-    tuple[tuple[str, str], ...],
-]
 
 
 class Desk:
@@ -446,7 +295,7 @@ class Desk:
         while self._next_escalation() <= self._now:
             task = self.tasks[self._unescalated.popleft()[1]]
             if service is not None:
-                task.escalated = f"escalated: not taken within {_in_words(service.escalate_after or 0)}"
+                task.escalated = f"escalated: not taken within {duration_in_words(service.escalate_after or 0)}"
                 self.is_changed = True
                 if not self._place_task(task, service):
                     _, why = self.roster.pick(TASKS, _above(task.role), self._group(task.profile_id, service), "")
@@ -566,10 +415,3 @@ def thaw(state: tuple[object, ...]) -> Desk:
 def _above(role: str) -> str:
     """Who gets what nobody took: heads, and of what only an administrator may do an administrator."""
     return "head" if role == "specialist" else role
-
-
-def _in_words(duration: int) -> str:
-    for unit, name in _SPANS:
-        if duration % unit == 0:
-            return f"{duration // unit}{name}"
-    return f"{duration}us"

@@ -3,9 +3,14 @@
 Many leave the engine as events (`PUBLISHED`), the others stay in the journal. `evolve` folds both kinds.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
+from domain.command_events import CommandFailed as CommandFailed
+from domain.command_events import CommandHeld as CommandHeld
+from domain.command_events import CommandReleased as CommandReleased
+from domain.command_events import CommandWithdrawn as CommandWithdrawn
+from domain.command_events import MeasureRequested as MeasureRequested
+from domain.command_events import ServiceRestoreOverdue as ServiceRestoreOverdue
 from domain.record import Record
 
 
@@ -135,127 +140,6 @@ class OverdueCleared(Record):
 
     def __init__(self, at: int) -> None:
         self.at = at
-
-
-class MeasureRequested(Record):
-    """A command leaves.
-
-    ``step`` is its position in the plan from 1 (0: none), ``attempt`` counts sendings, ``on`` is the local day, ``day``
-    the plan's. ``counts``: it is the run's own progress; ``contact``: it counts under the caps; ``bound``: why now
-    (`timing.BOUND_WORDS`). ``restores`` names the restriction that a reversal lifts.
-    """
-
-    __slots__ = (
-        "command_id",
-        "measure",
-        "kind",
-        "target",
-        "channel",
-        "template",
-        "params",
-        "plan",
-        "plan_version",
-        "run_id",
-        "step",
-        "dpd",
-        "overdue",
-        "reason",
-        "on",
-        "day",
-        "counts",
-        "contact",
-        "reverse",
-        "restores",
-        "confirm_by",
-        "confirm_within",
-        "retries",
-        "attempt",
-        "bound",
-    )
-    __match_args__ = (
-        "at",
-        "command_id",
-        "measure",
-        "kind",
-        "target",
-        "channel",
-        "template",
-        "params",
-        "plan",
-        "plan_version",
-        "run_id",
-        "step",
-        "dpd",
-        "overdue",
-        "reason",
-        "on",
-        "day",
-        "counts",
-        "contact",
-        "reverse",
-        "restores",
-        "confirm_by",
-        "confirm_within",
-        "retries",
-        "attempt",
-        "bound",
-    )
-
-    def __init__(
-        self,
-        at: int,
-        command_id: str,
-        measure: str,
-        kind: str,
-        target: str,
-        channel: str | None,
-        template: str | None,
-        params: Mapping[str, object],
-        plan: str | None,
-        plan_version: int,
-        run_id: str | None,
-        step: int,
-        dpd: int,
-        overdue: int,
-        reason: str,
-        on: int,
-        day: int,
-        counts: bool,
-        contact: bool,
-        reverse: str | None,
-        restores: str | None,
-        confirm_by: int,
-        confirm_within: int,
-        retries: int,
-        attempt: int,
-        bound: int,
-    ) -> None:
-        self.at = at
-        self.command_id: Final = command_id
-        self.measure: Final = measure
-        self.kind: Final = kind
-        self.target: Final = target
-        self.channel: Final = channel
-        self.template: Final = template
-        self.params: Final = params
-        self.plan: Final = plan
-        self.plan_version: Final = plan_version
-        self.run_id: Final = run_id
-        self.step: Final = step
-        self.dpd: Final = dpd
-        self.overdue: Final = overdue
-        self.reason: Final = reason
-        self.on: Final = on
-        self.day: Final = day
-        self.counts: Final = counts
-        self.contact: Final = contact
-        self.reverse: Final = reverse
-        self.restores: Final = restores
-        self.confirm_by: Final = confirm_by
-        self.confirm_within: Final = confirm_within
-        self.retries: Final = retries
-        self.attempt: Final = attempt
-        self.bound: Final = bound
 
 
 class MeasureSkipped(Record):
@@ -459,41 +343,6 @@ class PreventionSettled(Record):
         self.rule: Final = rule
         self.item: Final = item
         self.sent: Final = sent
-
-
-class CommandFailed(Record):
-    """A command is given up after its last attempt; ``reported``: the executing system said so (else it is unknown)."""
-
-    __slots__ = ("command_id", "reported")
-    __match_args__ = ("at", "command_id", "reported")
-
-    def __init__(self, at: int, command_id: str, reported: bool) -> None:
-        self.at = at
-        self.command_id: Final = command_id
-        self.reported: Final = reported
-
-
-class ServiceRestoreOverdue(Record):
-    """A service was not confirmed given back in time after the cure."""
-
-    __slots__ = ("command_id", "measure", "target", "run_id", "requested_at")
-    __match_args__ = ("at", "command_id", "measure", "target", "run_id", "requested_at")
-
-    def __init__(
-        self,
-        at: int,
-        command_id: str,
-        measure: str,
-        target: str,
-        run_id: str | None,
-        requested_at: int,
-    ) -> None:
-        self.at = at
-        self.command_id: Final = command_id
-        self.measure: Final = measure
-        self.target: Final = target
-        self.run_id: Final = run_id
-        self.requested_at: Final = requested_at
 
 
 PUBLISHED: Final = frozenset(

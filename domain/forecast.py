@@ -5,11 +5,11 @@ from typing import Final
 
 from domain import events as e
 from domain.calendar import NEVER, date_of, time_of
-from domain.follow import current_plan
 from domain.messages import MeasureApproved, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
+from domain.runs import current_plan
 from domain.snapshot import freeze, thaw
 from domain.timing import BOUND_WORDS, DUE, GAP, HOLD, standing
 from domain.work import work

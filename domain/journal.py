@@ -65,9 +65,11 @@ _KINDS: Final[tuple[type[Record], ...]] = (
     e.LedgerMismatch,
     e.WarningRaised,
     e.WarningRearmed,
-    e.ReminderDue,
     e.PreventionSettled,
     e.CommandFailed,
+    e.CommandHeld,
+    e.CommandReleased,
+    e.CommandWithdrawn,
     e.ServiceRestoreOverdue,
 )
 

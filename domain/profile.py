@@ -299,6 +299,23 @@ class Profile:
                     return restriction
         return None
 
+    def count_outside(self, name: str) -> None:
+        """The name has been used for the id of a command outside of runs once more."""
+        if self.outside is None:
+            self.outside = {}
+        self.outside[name] = self.outside.get(name, 0) + 1
+
+    def add_pending(self, pending: Pending) -> None:
+        """A measure begins to wait."""
+        if self.pending is None:
+            self.pending = []
+        self.pending.append(pending)
+
+    def drop_pending(self, command_id: str) -> None:
+        """What waited under this id waits no longer."""
+        if self.pending is not None:
+            self.pending = [each for each in self.pending if each.command_id != command_id] or None
+
     @property
     def is_known(self) -> bool:
         """Whether an account event has created the profile."""

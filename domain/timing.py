@@ -10,6 +10,13 @@ from domain.calendar import NEVER
 from domain.policy import Measure, Plan, Policy
 from domain.profile import NO_DAY, Profile, Run
 
+NONE: Final = 0
+"""No timer has come: only what a message brings about at once."""
+DEADLINES: Final = 1
+"""Deadlines that have passed take effect."""
+ALL: Final = 2
+"""Measures, reminders and retries that are due go, too."""
+
 # In the order in which they are asked; a later one is the reason where it delays what the earlier ones allow.
 AT_ONCE: Final = 0
 DUE: Final = 1

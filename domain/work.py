@@ -6,11 +6,12 @@ from domain.decide import decide
 from domain.decision import Decision, Refusal
 from domain.events import MeasureRequested
 from domain.evolve import evolve
-from domain.follow import ALL, DEADLINES, NONE, follow
+from domain.follow import follow
 from domain.messages import Lapse, ManagerChosen, MeasureCompleted, PolicyPublished, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
+from domain.timing import ALL, DEADLINES, NONE
 
 _STEPS_MAX: Final = 10_000
 

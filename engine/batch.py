@@ -1,23 +1,28 @@
 """The batch: from worked errands to the one transaction that makes them so."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from actors.errand import Arrival, Errand
 from domain.calendar import NEVER
 from domain.decision import STALE, Refusal
-from domain.events import PUBLISHED, AttributeIgnored, CommandFailed, ConditionReported, MeasureRequested
+from domain.events import (
+    PUBLISHED,
+    AttributeIgnored,
+    CommandFailed,
+    CommandWithdrawn,
+    ConditionReported,
+    MeasureRequested,
+)
 from domain.messages import MeasureCompleted
 from domain.record import Record
+from engine.codec import Encode, EncodeRejection
 from engine.envelope import Envelope
 from engine.intake import Intake
 from engine.ports import HeldEvent, JournalEntry, OutgoingEvent, ProfileRow, Transaction
 from engine.tally import Tally
 
-Encode = Callable[[Record, str, int], OutgoingEvent]
-EncodeRejection = Callable[[Envelope, Refusal, int], OutgoingEvent]
-
-_ENDINGS: Final = frozenset({MeasureCompleted, CommandFailed})
+_ENDINGS: Final = frozenset({MeasureCompleted, CommandFailed, CommandWithdrawn})
 """What ends a command. That a system reports a failure does not: the command may be sent again."""
 
 
@@ -30,24 +35,27 @@ class Scribe:
         self._tally: Final = tally
         self._keeps: Final = keeps
 
-    def write(self, intake: Intake, errands: Iterable[Errand]) -> Transaction:
-        """The transaction of a batch; each event is counted with its outcome."""
-        transaction = Transaction(inbox=intake.inbox)
+    def write(
+        self, intake: Intake, errands: Iterable[Errand], unwritten: Collection[str], transaction: Transaction
+    ) -> None:
+        """Writes a batch into its transaction; each event is counted with its outcome.
+
+        Commands whose ids are ``unwritten`` were withdrawn before they left: they are facts, and no events.
+        """
         for envelope, refusal, at in intake.rejected:
             self._reject(envelope, refusal, at, transaction)
         for errand in errands:
             self._count(errand)
             if errand.facts or errand.refused:
-                self._publish(errand, transaction)
+                self._publish(errand, unwritten, transaction)
             if self._keeps:
                 self._keep(errand, transaction)
-        return transaction
 
     def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
         self._tally.count(envelope.counted_type, "rejected")
         transaction.outbox.append(self._encode_rejection(envelope, refusal, at))
 
-    def _publish(self, errand: Errand, transaction: Transaction) -> None:
+    def _publish(self, errand: Errand, unwritten: Collection[str], transaction: Transaction) -> None:
         """What leaves of an errand, refusals included, in the order in which it was decided."""
         number = errand.published
         refused = iter([each for each in errand.refused if each.refusal.reason != STALE])
@@ -61,6 +69,8 @@ class Scribe:
                 self._count_report(fact)
             elif kind in PUBLISHED:
                 number += 1
+                if unwritten and isinstance(fact, MeasureRequested) and fact.command_id in unwritten:
+                    continue
                 event = self._encode(fact, errand.profile_id, number)
                 transaction.outbox.append(event)
                 if kind is MeasureRequested:
@@ -76,13 +86,16 @@ class Scribe:
         self._tally.measures[fact.kind, fact.target, "requested" if fact.attempt == 1 else "retried"] += 1
 
     def _count_ending(self, profile_id: str, fact: Record) -> None:
-        assert isinstance(fact, MeasureCompleted | CommandFailed)
+        assert isinstance(fact, MeasureCompleted | CommandFailed | CommandWithdrawn)
         # <profile>/<n>/<measure>, and /2 or more where it was sent again on purpose.
         measure = fact.command_id[len(profile_id) + 1 :].split("/")[1]
         if isinstance(fact, MeasureCompleted):
-            self._tally.endings[measure, "completed"] += 1
+            outcome = "completed"
+        elif isinstance(fact, CommandWithdrawn):
+            outcome = "withdrawn"
         else:
-            self._tally.endings[measure, "failed" if fact.reported else "unknown"] += 1
+            outcome = "failed" if fact.reported else "unknown"
+        self._tally.endings[measure, outcome] += 1
 
     def _count_report(self, fact: Record) -> None:
         if isinstance(fact, AttributeIgnored):

@@ -1,6 +1,10 @@
-"""The desks: the engine's side of the manager supervisors, which are told what happened and answer with assignments."""
+"""The desks: the engine's side of the manager supervisors, which are told what happened and answer with assignments.
 
-from collections.abc import Iterable, Mapping
+A desk lives on the shard of its service segment's name. What concerns the desk of another engine's shard is put aside
+for a letter, and so is the answer to a profile there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Final
 
@@ -18,8 +22,8 @@ from actors.manager import (
 )
 from domain.calendar import NEVER
 from domain.desk import WorkAssigned, desks_for
+from domain.messages import ManagerChosen
 from domain.policy import Policy
-from domain.record import Record
 from engine.lanes import ThreadLane
 from engine.ports import State
 
@@ -29,8 +33,10 @@ _ASSIGNMENTS_KEPT: Final = 10_000
 class Desks:
     """One supervisor for each service segment, on the engine's lane; none where the policy names no managers."""
 
-    def __init__(self, lane: ThreadLane, policy: Policy, keeps: bool) -> None:
-        """``keeps``: somebody wants the desks' states."""
+    def __init__(self, lane: ThreadLane, policy: Policy, keeps: bool, is_ours: Callable[[str], bool]) -> None:
+        """``keeps``: somebody wants the desks' states. ``is_ours``: whether we work the shard of a service segment."""
+        self._is_ours: Final = is_ours
+        self._away: Final[list[tuple[str, Note]]] = []
         self._keeps: Final = keeps
         self.assignments: Final[list[WorkAssigned]] = []
         self._lane: Final = lane
@@ -46,7 +52,7 @@ class Desks:
         """Begins anew from what was committed."""
         for supervisor in self._supervisors.values():
             supervisor.stop(block=False)
-        for known in (self._supervisors, self._waiting, self._wakes, self._states, self._changed):
+        for known in (self._supervisors, self._waiting, self._wakes, self._states, self._changed, self._away):
             known.clear()
         self._states.update(states)
         self._supervise()
@@ -64,13 +70,13 @@ class Desks:
         """When a desk has something to look at next, or `NEVER`."""
         return min(self._wakes.values(), default=NEVER)
 
-    def tell(self, worked: Iterable[Errand], until: int) -> dict[str, list[Record]]:
+    def tell(self, worked: Iterable[Errand], until: int) -> dict[str, list[ManagerChosen]]:
         """Tells the desks what the errands brought, and that it is ``until``; the answers, by profile.
 
         One desk after the other, so that capacities of managers who serve several groups are kept exactly.
         """
-        answers: dict[str, list[Record]] = {}
-        if not self._supervisors:
+        answers: dict[str, list[ManagerChosen]] = {}
+        if self._policy.managers is None:
             return answers
         self._collect(worked)
         self._tell_waiting(answers)
@@ -80,12 +86,22 @@ class Desks:
         self._tell_waiting(answers)
         return answers
 
-    def _tell_waiting(self, answers: dict[str, list[Record]]) -> None:
+    def _tell_waiting(self, answers: dict[str, list[ManagerChosen]]) -> None:
         """Until nothing waits: what one desk gives to a manager is a note for the others."""
         while self._waiting:
             name = min(self._waiting)
             notes = sorted(self._waiting.pop(name), key=_place)
             self._ask(name, Notes(notes, self._reports.put), answers)
+
+    def hear(self, service_segment: str, note: Note) -> None:
+        """A note from another engine, for the next round."""
+        self._note(service_segment, note)
+
+    def take_away(self) -> list[tuple[str, Note]]:
+        """Notes for the desks of other engines, with the service segment of each, since this was last asked."""
+        away = list(self._away)
+        self._away.clear()
+        return away
 
     def take_changed(self) -> dict[str, State]:
         """The states that changed since this was last asked, to be committed."""
@@ -97,7 +113,7 @@ class Desks:
         if self._policy.managers is None:
             return
         for service in self._policy.service_segments:
-            if service.name not in self._supervisors:
+            if service.name not in self._supervisors and self._is_ours(service.name):
                 loads = [
                     load for name, state in self._states.items() if name != service.name for load in loads_of(state)
                 ]
@@ -110,23 +126,27 @@ class Desks:
         for errand in worked:
             if errand.facts and errand.profile is not None:
                 for name, note in notes_of(errand.profile, errand.facts, self._policy):
-                    if name in self._supervisors:
-                        self._waiting.setdefault(name, []).append(note)
+                    self._note(name, note)
 
-    def _ask(self, name: str, message: Notes | Tick, answers: dict[str, list[Record]]) -> None:
+    def _ask(self, name: str, message: Notes | Tick, answers: dict[str, list[ManagerChosen]]) -> None:
         self._supervisors[name].tell(message)
         report = self._reports.get()
         for profile_id, answer in report.answers:
             answers.setdefault(profile_id, []).append(answer)
         for load in report.loads:
             for other in desks_for(load, name, self._policy):
-                if other in self._supervisors:
-                    self._waiting.setdefault(other, []).append(Note(at=load.at, profile_id="", fact=load))
+                self._note(other, Note(at=load.at, profile_id="", fact=load))
         if report.state is not None:
             self._states[name] = self._changed[name] = report.state
         self._wakes[name] = NEVER if report.wake_at is None else report.wake_at
         self.assignments.extend(report.assignments)
         del self.assignments[:-_ASSIGNMENTS_KEPT]
+
+    def _note(self, service_segment: str, note: Note) -> None:
+        if service_segment in self._supervisors:
+            self._waiting.setdefault(service_segment, []).append(note)
+        elif not self._is_ours(service_segment):
+            self._away.append((service_segment, note))
 
 
 def _place(note: Note) -> tuple[int, str]:

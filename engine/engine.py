@@ -2,48 +2,50 @@
 
 One turn is one batch. While its transaction commits in another thread, the next batch is decided; a commit that fails
 takes the touched actors with it, and redelivery activates them anew from what the store then says.
+
+An engine works the shards that are its own (`engine.tenure`), and is alone to do so: the store refuses every commit
+for a shard that has another owner.
 """
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
 from time import perf_counter
 from typing import Final
 
 from actors.errand import Arrival, Errand
-from actors.lane import LaneRef
 from actors.profile import Crew
-from actors.segment import TRIES_MAX, Batch, BlowFuse, Dismiss, ResetFuse, SegmentSupervisor
 from domain.calendar import MINUTE, NEVER, SECOND
-from domain.events import SegmentChanged
-from domain.messages import PolicyPublished
-from domain.snapshot import thaw
-from engine.batch import Encode, EncodeRejection, Scribe
+from domain.events import MeasureRequested, SegmentChanged
+from domain.messages import HoldCommand, ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
+from domain.record import Record
+from domain.shards import shard_of
+from engine.ballot import Ballot, VoteRefused
+from engine.batch import Scribe
+from engine.codec import Codec
 from engine.desks import Desks
 from engine.envelope import Envelope
-from engine.intake import Decode, Door, Intake
+from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
+from engine.last_look import Withdrawals, ended_runs, withdraw
+from engine.letters import Contents, DeskAnswer, DeskNote, Letter, Release, Voice, subjects_of_all
 from engine.outbox import Outbox
-from engine.ports import Broker, Clock, Delivery, PolicySource, QuarantinedEvent, Store, Transaction
+from engine.ports import Broker, Clock, Coordination, Delivery, PolicySource, Store, Transaction
 from engine.tally import Tally
+from engine.tenure import Alone, Tenure
 from engine.timers import Timers
 from engine.trail import Trail
-
-_VOICES_NEEDED: Final = 2
-
-
-class VoteRefused(Exception):
-    """The vote does not count; the text says why."""
-
-
-class EngineFault(Exception):
-    """The engine cannot go on: a profile failed where nothing can be put aside, or the store refuses every batch."""
+from engine.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Limits. ``late_us``: a timer found so much after its instant is late (the engine was away)."""
+    """Limits. ``late_us``: a timer found so much after its instant is late (the engine was away).
+
+    ``keeps``: the store wants states and journal, not the outbox alone. ``confirms``: every command counts as confirmed
+    at once, and leaves at once.
+    """
 
     batch_max: int = 2_000
     timers_max: int = 5_000
@@ -55,11 +57,10 @@ class EngineSettings:
     keeps: bool = True
     confirms: bool = False
     pipelined: bool = True
-    quarantines: bool = True
 
 
 class Engine:
-    """One shard's worth of profiles on one lane. Not thread-safe: one thread calls `begin`, `turn` and `end`."""
+    """Works profiles on one lane. Not thread-safe: one thread calls `begin`, `tend`, `turn` and `end`."""
 
     def __init__(
         self,
@@ -67,71 +68,76 @@ class Engine:
         broker: Broker,
         clock: Clock,
         policies: PolicySource,
-        decode: Decode,
-        encode: Encode,
-        encode_rejection: EncodeRejection,
+        codec: Codec,
         settings: EngineSettings,
+        coordination: Coordination | None = None,
         trail: Trail | None = None,
     ) -> None:
+        """Without ``coordination`` the engine has its store to itself, without a ``trail`` nothing is followed."""
         self.trail: Final = trail if trail is not None else Trail()
         self.tally: Final = Tally()
         self.timers: Final = Timers()
         self.settings: Final = settings
         self.policy = policies.current()
-        self.outbox: Final = Outbox(store, broker, self.tally, self.trail)
+        self.outbox: Final = Outbox(store, broker, codec.command_of, self.tally, self.trail)
+        self.ballot: Final = Ballot()
+        self.publish_failure: Exception | None = None
+        """Why events that are committed could not leave, the last time that was so."""
         self._store: Final = store
         self._broker: Final = broker
         self._clock: Final = clock
         self._policies: Final = policies
-        self._door: Final = Door(decode, store, clock.stamp, self.tally)
-        self._scribe: Final = Scribe(encode, encode_rejection, self.tally, settings.keeps)
+        self._codec: Final = codec
+        self._tenure: Final = Tenure(store, coordination or Alone(store.shards), clock)
+        self._door: Final = Door(codec.decode, codec.unseal, store, clock.stamp, self.tally)
+        self._scribe: Final = Scribe(codec.encode, codec.encode_rejection, self.tally, settings.keeps)
         self._lane: Final = ThreadLane("profiles")
         self._crew: Final = Crew(self.policy, settings.hold_unknown_us, settings.confirms, freezes=settings.keeps)
-        self._supervisors: Final[dict[str | None, LaneRef[SegmentSupervisor]]] = {}
-        self._desks: Final = Desks(self._lane, self.policy, settings.keeps)
-        self._segment_of: Final[dict[str, str | None]] = {}
-        self._quarantined: Final[set[str]] = set()
-        self._replies: Final[SimpleQueue[Batch]] = SimpleQueue()
+        self._workshop: Final = Workshop(
+            store, self._door.arrived_before, self.settle, self._crew, self._lane, self.tally, settings.active_max
+        )
+        self._desks: Final = Desks(self._lane, self.policy, settings.keeps, self._is_ours)
         self._committer: Final = ThreadPoolExecutor(1, "commit")
         self._commit: Future[None] | None = None
+        # Whose commands may be leaving while their transaction is in flight.
+        self._in_flight: frozenset[str] = frozenset()
+        self._is_broken = False
         self._horizon = 0
         self._started_at = 0
         self._to_carry: list[str] = []
-        self.blown: Final[set[str]] = set()
-        """Breakers that hold commands back until two people have decided."""
-        self.publish_failure: Exception | None = None
-        """Why events that are committed could not leave, the last time that was so."""
-        self._votes: Final[SimpleQueue[tuple[str, str, bool]]] = SimpleQueue()
-        self._voices: Final[dict[str, dict[str, bool]]] = {}
 
     def begin(self) -> None:
-        """Takes up where the engine before stopped: time, outbox, desks, events that wait for their account."""
-        self.tally.shards_owned = len(self._store.claim(range(self._store.shards)))
+        """Takes up where the engine before stopped, for the shards that are ours now."""
         self._clock.reach(self._store.last_instant())
         self._started_at = self._clock.now()
-        self._supervise()
-        self.outbox.recover()
-        self._desks.restore(self._store.desks())
-        self._crew.panel.profiles_in.update(self._store.segment_sizes())
-        for breaker in self._store.blown():
-            self.blown.add(breaker)
-            self._tell_supervisors(BlowFuse(breaker))
-        for profile_id in self._store.waiting_for_account():
-            self.timers.set(profile_id, 0)
+        self._workshop.supervise()
+        self._tenure.take_over()
+        self._take_up()
+        self._broker.subscribe(self.owned)
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The shards that this engine works."""
+        return self._tenure.owned
 
     @property
     def active(self) -> int:
         """Profiles held in memory."""
-        return len(self._segment_of)
+        return self._workshop.active
+
+    @property
+    def blown(self) -> set[str]:
+        """Breakers that hold commands back until two people have decided."""
+        return self.ballot.blown
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is work that no delivery or timer brings: a policy to carry on."""
+        return bool(self._to_carry)
 
     def next_at(self) -> int:
         """When the next timer comes, as far as is known: the next look is no later than the end of the horizon."""
         return min(self.timers.next_at(), self._desks.next_at(), self._horizon if self.settings.keeps else NEVER)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether there is work that no delivery or timer brings: a policy to carry, events that did not leave."""
-        return bool(self._to_carry) or not self._votes.empty()
 
     def is_due(self, now: int) -> bool:
         """Whether a turn without deliveries has something to do."""
@@ -139,46 +145,100 @@ class Engine:
 
     def rest(self) -> None:
         """Nothing to do: what is in flight lands, and what did not leave is tried again."""
+        self._mend()
         self.settle_or_recover()
         if len(self.outbox):
-            self.outbox.pump()
+            self._pump()
+
+    def tend(self) -> bool:
+        """Keeps to the shards that are ours: renews leases, gives up what falls to others, takes over what falls to us.
+
+        Whether anything changed.
+        """
+        self._mend()
+        if not self._tenure.is_due():
+            return False
+        lost, surplus = self._tenure.look()
+        try:
+            return self._change(lost, surplus)
+        except Exception:
+            self._is_broken = True
+            raise
+
+    def _change(self, lost: frozenset[int], surplus: frozenset[int]) -> bool:
+        """Stops to work what others have or should have, and begins to work what falls to us."""
+        if lost or surplus:
+            self.settle()
+            self._broker.subscribe(self.owned - lost - surplus)
+            self._tenure.leave(lost | surplus)
+        gained = self._tenure.take_over()
+        if not (lost or surplus or gained):
+            return False
+        self.settle()
+        self._workshop.dismiss(lost | surplus)
+        self._take_up()
+        if gained:
+            # What others accepted lies before what we accept: no instant of a profile comes twice.
+            self._clock.reach(self._store.last_instant())
+            self._broker.subscribe(self.owned)
+        return True
 
     def vote(self, breaker: str, actor: str, let_go: bool) -> None:
         """A head's voice on what a breaker holds; two people of that role who agree let it go or withdraw it.
 
-        Raises `VoteRefused`. Takes effect with the next turn; may be called from any thread.
+        It reaches every engine of the store. Raises `VoteRefused`. May be called from any thread.
         """
-        if breaker not in self.blown:
+        if len(self.owned) == self._store.shards and breaker not in self.blown:
             raise VoteRefused(f"breaker {breaker!r} holds nothing back")
-        if self.policy.managers is None or not self.policy.has_role(actor, "head"):
-            raise VoteRefused(f"{actor!r} is no head or administrator")
-        self._votes.put((breaker, actor, let_go))
+        self.ballot.check(actor, self.policy)
+        self._post(subjects_of_all(self._store.shards), actor, Voice(breaker, actor, let_go))
 
-    def _count_votes(self) -> None:
-        while not self._votes.empty():
-            breaker, actor, let_go = self._votes.get()
-            voices = self._voices.setdefault(breaker, {})
-            voices[actor] = let_go
-            if breaker in self.blown and list(voices.values()).count(let_go) >= _VOICES_NEEDED:
-                self.settle()
-                self._store.decide_held(breaker, let_go)
-                self.outbox.recover()
-                self.blown.discard(breaker)
-                del self._voices[breaker]
-                self._tell_supervisors(ResetFuse(breaker))
-
-    def _tell_supervisors(self, message: BlowFuse | ResetFuse | Dismiss) -> None:
-        for supervisor in self._supervisors.values():
-            supervisor.tell(message)
+    def release(self, profile_id: str, actor: str) -> None:
+        """Has what waits in quarantine for a profile worked again. May be called from any thread."""
+        self._post([profile_id], actor, Release(profile_id, actor))
 
     def turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool = False) -> Transaction:
         """One batch: the deliveries in order, then every timer before ``until``.
 
         With a ``backlog`` (the engine was away and messages still wait) timers stay where they are. Returns what was
-        handed to the commit.
+        handed to the commit. What it raises has taken everything in memory with it, and deliveries come again.
         """
+        if self._is_broken:
+            # What was received comes again with all that was not acknowledged, and before any timer.
+            self._mend()
+            return Transaction()
+        try:
+            return self._turn(deliveries, until, backlog)
+        except Exception:
+            self._recover()
+            raise
+
+    def settle(self) -> None:
+        """Waits for the commit in flight, so that everything decided so far is durable and published."""
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            commit.result()
+
+    def settle_or_recover(self) -> None:
+        """Waits for the commit in flight; if it failed, everything in memory goes and deliveries come again."""
+        try:
+            self.settle()
+        except Exception:
+            self._recover()
+            raise
+
+    def end(self) -> None:
+        """Finishes what was begun, gives up the shards and stops the lane."""
+        try:
+            self.settle()
+            self._broker.subscribe(())
+        finally:
+            self._committer.shutdown()
+            self._lane.stop(timeout_s=10)
+            self._tenure.end()
+
+    def _turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool) -> Transaction:
         self._adopt_policy()
-        self._count_votes()
         crew = self._crew
         # While messages wait that came before the start, every timer is late: they take effect first.
         on_time = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
@@ -192,17 +252,19 @@ class Engine:
         errands = {profile_id: Errand(profile_id, [], until) for profile_id in due}
         for profile_id, arrivals in intake.arrivals.items():
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
-        quarantined = self._set_aside(errands)
         self._carry_policy(errands)
-        worked = self._run(list(errands.values()), quarantined)
-        worked.extend(self._run_desks(worked, until, quarantined))
+        transaction = Transaction(inbox=intake.inbox)
+        afterwards = self._read_letters(intake, errands, transaction) if intake.letters else []
+        worked = self._workshop.run(errands.values(), transaction.quarantined)
+        worked.extend(self._workshop.run(afterwards, transaction.quarantined))
+        worked.extend(self._run_desks(worked, until, transaction))
+        unwritten = self._look_last(worked, transaction) if crew.freezes and not crew.confirms else frozenset()
         for errand in worked:
             # Beyond the horizon the store remembers it: not in a replay, and not what waits for an account.
             stored = self.settings.keeps and errand.profile is not None and errand.profile.is_known
             near = errand.wake_at < self._horizon or not stored
             self.timers.set(errand.profile_id, errand.wake_at if near else NEVER)
-        transaction = self._scribe.write(intake, worked)
-        transaction.quarantined.extend(quarantined)
+        self._scribe.write(intake, worked, unwritten, transaction)
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
@@ -214,26 +276,53 @@ class Engine:
         self._submit(transaction, intake)
         return transaction
 
-    def settle(self) -> None:
-        """Waits for the commit in flight, so that everything decided so far is durable and published."""
+    def _is_ours(self, subject: str) -> bool:
+        total = self._store.shards
+        return len(self.owned) == total or shard_of(subject, total) in self.owned
+
+    def _take_up(self) -> None:
+        """Begins anew from what the store says of our shards: outbox, desks, breakers, timers."""
+        store = self._store
+        self.outbox.recover()
+        self._desks.restore(store.desks())
+        sizes = self._crew.panel.profiles_in
+        sizes.clear()
+        sizes.update(store.segment_sizes())
+        self._crew.panel.share = len(self.owned) / store.shards
+        self.blown.clear()
+        for breaker in store.blown():
+            self.blown.add(breaker)
+            self._workshop.blow(breaker)
+        self.timers.clear()
+        self._horizon = 0
+        for profile_id in store.waiting_for_account():
+            self.timers.set(profile_id, 0)
+
+    def _recover(self) -> None:
+        """Nothing in memory counts any more; what was not acknowledged comes again.
+
+        Where the world is broken just now, that waits until it is not: see `_mend`.
+        """
+        self._is_broken = True
+        with suppress(Exception):
+            self._mend()
+
+    def _mend(self) -> None:
+        """Begins anew after a failure. Raises what the store and the broker raise; then it is still to be done."""
+        if not self._is_broken:
+            return
         commit, self._commit = self._commit, None
         if commit is not None:
-            commit.result()
-
-    def end(self) -> None:
-        """Finishes what was begun and stops the lane."""
-        try:
-            self.settle()
-        finally:
-            self._committer.shutdown()
-            self._lane.stop(timeout_s=10)
-
-    def _supervise(self) -> None:
-        for name in (None, *(segment.name for segment in self.policy.segments)):
-            if name not in self._supervisors:
-                self._supervisors[name] = SegmentSupervisor.start(
-                    name, self._crew, self._supervisors, self.settings.active_max, lane=self._lane
-                )
+            commit.exception()
+        self.tally.failures += 1
+        self._tenure.doubt()
+        self._workshop.dismiss()
+        self._door.forget()
+        self._clock.reach(self._store.last_instant())
+        self._take_up()
+        self._broker.subscribe(self.owned)
+        self._broker.redeliver()
+        self._is_broken = False
 
     def _adopt_policy(self) -> None:
         policy = self._policies.current()
@@ -241,7 +330,7 @@ class Engine:
             return
         self.settle()
         self.policy = self._crew.policy = policy
-        self._supervise()
+        self._workshop.supervise()
         self._desks.change_policy(policy)
         # Whoever is touched adopts it on the way; the others follow a few at a time, without a stampede.
         self._to_carry = sorted(self._store.profile_ids(), reverse=True)
@@ -252,7 +341,11 @@ class Engine:
         at = self._clock.stamp(None)
         for _ in range(min(self.settings.carry_max, len(self._to_carry))):
             profile_id = self._to_carry.pop()
-            if profile_id not in errands and profile_id not in self._quarantined:
+            if (
+                profile_id not in errands
+                and self._is_ours(profile_id)
+                and not self._workshop.is_quarantined(profile_id)
+            ):
                 errands[profile_id] = Errand(profile_id, [Arrival(PolicyPublished(at), None)])
 
     def _look_ahead(self, until: int) -> None:
@@ -267,109 +360,105 @@ class Engine:
             self.timers.set(profile_id, wake_at)
         self._horizon = due[-1][1] if len(due) == limit else ahead
 
-    def _set_aside(self, errands: dict[str, Errand]) -> list[QuarantinedEvent]:
-        """What comes for a profile in quarantine waits there, in order."""
-        aside: list[QuarantinedEvent] = []
-        for profile_id in self._quarantined.intersection(errands):
-            aside.extend(self._quarantine(errands.pop(profile_id).arrivals, "waits behind a quarantined event"))
-        return aside
+    def _read_letters(self, intake: Intake, errands: dict[str, Errand], transaction: Transaction) -> list[Errand]:
+        """What other engines, and people, have written. Returns errands to be run after the batch's own."""
+        afterwards: list[Errand] = []
+        for letter, at in intake.letters:
+            match letter.contents:
+                case DeskNote(service_segment, note):
+                    self._desks.hear(service_segment, note)
+                case DeskAnswer(profile_id, answer):
+                    errand = errands.setdefault(profile_id, Errand(profile_id, []))
+                    latest = max(at, errand.arrivals[-1].message.at) if errand.arrivals else at
+                    errand.arrivals.append(Arrival(ManagerChosen(latest, answer.manager), None))
+                case Voice(breaker, actor, let_go):
+                    if self.ballot.hear(breaker, actor, let_go):
+                        afterwards.extend(self._decide_held(breaker, let_go, transaction))
+                case Release(profile_id):
+                    self._readmit(profile_id, transaction, afterwards)
+        return afterwards
 
-    def _run(self, errands: list[Errand], quarantined: list[QuarantinedEvent]) -> list[Errand]:
-        """Has the actors work the errands; those that fail are tried again alone, then put into quarantine."""
-        self._activate(errands)
-        quarantined.extend(self._set_aside_loaded(errands))
-        self._work(errands)
-        worked: list[Errand] = []
-        for errand in errands:
-            if errand.failure is None:
-                worked.append(errand)
-            else:
-                worked.extend(self._retry(errand, quarantined))
-        return worked
-
-    def _set_aside_loaded(self, errands: list[Errand]) -> list[QuarantinedEvent]:
-        by_id = {errand.profile_id: errand for errand in errands}
-        aside = self._set_aside(by_id) if self._quarantined else []
-        errands[:] = by_id.values()
-        return aside
-
-    def _activate(self, errands: list[Errand]) -> None:
-        """Loads the profiles that are not in memory, with one query."""
-        unknown = [errand for errand in errands if errand.profile_id not in self._segment_of]
-        if not unknown:
-            return
-        loaded = self._store.load([errand.profile_id for errand in unknown])
-        for errand in unknown:
-            found = loaded.get(errand.profile_id)
-            if found is not None:
-                if found.state is not None:
-                    errand.profile = thaw(errand.profile_id, found.state)
-                    errand.profile.version = found.version
-                held = [self._door.arrived_before(each) for each in found.held]
-                errand.held = [arrival for arrival in held if arrival is not None]
-                if found.is_quarantined:
-                    self._quarantined.add(errand.profile_id)
-            segment = errand.profile.policy_segment if errand.profile is not None else None
-            self._segment_of[errand.profile_id] = segment if segment in self._supervisors else None
-
-    def _work(self, errands: Iterable[Errand]) -> None:
-        by_segment: dict[str | None, list[Errand]] = {}
-        for errand in errands:
-            by_segment.setdefault(self._segment_of[errand.profile_id], []).append(errand)
-        for segment, some in by_segment.items():
-            self._supervisors[segment].tell(Batch(some, self._replies.put))
-        for _ in by_segment:
-            batch = self._replies.get()
-            for profile_id, segment in batch.moved:
-                self._segment_of[profile_id] = segment
-            for profile_id in batch.passivated:
-                self._segment_of.pop(profile_id, None)
-            for errand in batch.errands:
-                if errand.failure is not None:
-                    self._segment_of.pop(errand.profile_id, None)
-
-    def _retry(self, errand: Errand, quarantined: list[QuarantinedEvent]) -> list[Errand]:
-        """The same errand from the stored state, a few times; then without the event that fails and those behind it."""
-        self.tally.failures += 1
-        if not self.settings.quarantines:
-            raise EngineFault(
-                f"profile {errand.profile_id} could not be worked: {errand.failure!r}"
-            ) from errand.failure
+    def _decide_held(self, breaker: str, let_go: bool, transaction: Transaction) -> list[Errand]:
         self.settle()
-        for _ in range(TRIES_MAX - 1):
-            again = self._alone(errand.profile_id, errand.arrivals, errand.until)
-            if again.failure is None:
-                return [again]
-            errand = again
-        reason = f"{type(errand.failure).__name__}: {errand.failure}"
-        quarantined.extend(self._quarantine(errand.arrivals[errand.handled :], reason))
-        self._quarantined.add(errand.profile_id)
-        before = self._alone(errand.profile_id, errand.arrivals[: errand.handled], 0)
-        if before.failure is None:
-            return [before]
-        quarantined.extend(self._quarantine(before.arrivals, reason))
-        return []
+        at = self._clock.stamp(None)
+        told: dict[str, list[str]] = {}
+        for command_id, event in self.outbox.held_by(breaker):
+            (transaction.let_go if let_go else transaction.withdrawn).append(event.event_id)
+            told.setdefault(event.profile_id, []).append(command_id)
+        self.ballot.close(breaker)
+        self._workshop.reset(breaker)
+        errands = []
+        for profile_id, command_ids in told.items():
+            messages: list[Record] = [WithdrawCommands(at, tuple(command_ids), "decided")]
+            if let_go:
+                messages = [ReleaseCommand(at, command_id) for command_id in command_ids]
+            errands.append(Errand(profile_id, [Arrival(message, None) for message in messages]))
+        return errands
 
-    def _alone(self, profile_id: str, arrivals: list[Arrival], until: int) -> Errand:
-        errand = Errand(profile_id, arrivals, until)
-        self._activate([errand])
-        self._work([errand])
-        return errand
+    def _readmit(self, profile_id: str, transaction: Transaction, afterwards: list[Errand]) -> None:
+        events = self._store.quarantined(profile_id)
+        errand = self._workshop.readmit(profile_id, events) if events else None
+        if errand is not None:
+            transaction.unquarantined.extend((profile_id, event.number) for event in events)
+            afterwards.append(errand)
 
-    def _run_desks(self, worked: list[Errand], until: int, quarantined: list[QuarantinedEvent]) -> list[Errand]:
-        """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say."""
+    def _run_desks(self, worked: list[Errand], until: int, transaction: Transaction) -> list[Errand]:
+        """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say.
+
+        What concerns other engines' desks and profiles becomes letters.
+        """
         answered: list[Errand] = []
         answers = self._desks.tell(worked, until)
         while answers:
-            errands = [
-                Errand(profile_id, [Arrival(message, None) for message in messages])
-                for profile_id, messages in answers.items()
-                if profile_id not in self._quarantined
-            ]
-            round_ = self._run(errands, quarantined)
+            errands = []
+            for profile_id, messages in answers.items():
+                if self._is_ours(profile_id):
+                    errands.append(Errand(profile_id, [Arrival(message, None) for message in messages]))
+                else:
+                    for answer in messages:
+                        self._write(transaction, profile_id, DeskAnswer(profile_id, answer))
+            round_ = self._workshop.run(errands, [])
             answered.extend(round_)
             answers = self._desks.tell(round_, until)
+        for service_segment, note in self._desks.take_away():
+            self._write(transaction, service_segment, DeskNote(service_segment, note))
         return answered
+
+    def _write(self, transaction: Transaction, subject: str, contents: Contents) -> None:
+        """A letter to whoever works the shard of ``subject``; it is committed, and leaves, like every event of ours."""
+        at = self._clock.stamp(None)
+        sender = subjects_of_all(self._store.shards)[min(self.owned)]
+        letter = Letter(f"letter/{sender}/{at}/{len(transaction.outbox)}", sender, subject, contents)
+        transaction.outbox.append(self._codec.seal(letter, shard_of(subject, self._store.shards), at))
+
+    def _post(self, subjects: Sequence[str], actor: str, contents: Contents) -> None:
+        """Letters from outside of the engine, one for each subject; durable with the broker when it returns."""
+        at = self._clock.now()
+        total = self._store.shards
+        letters = [Letter(f"letter/{actor}/{at}/{subject}", actor, subject, contents) for subject in subjects]
+        sealed = [(shard_of(letter.subject, total), self._codec.seal(letter, 0, at).body) for letter in letters]
+        self._broker.forward(sealed)
+
+    def _look_last(self, worked: list[Errand], transaction: Transaction) -> frozenset[str]:
+        """Has breakers' commands wait, and withdraws commands that lost their reason before they left.
+
+        Appends what came of that to ``worked``. Returns the ids of commands of this batch that will not be written.
+        """
+        ended = list(ended_runs(worked))
+        withdrawals = Withdrawals()
+        if ended:
+            profile_ids = {errand.profile_id for errand, _, _ in ended}
+            waiting = {}
+            if len(self.outbox) or self.outbox.withheld or not self._in_flight.isdisjoint(profile_ids):
+                self.settle()
+                waiting = self.outbox.unsent(profile_ids)
+            for errand, place, fact in ended:
+                withdraw(errand, place, fact, waiting.get((errand.profile_id, fact.run_id), []), withdrawals)
+            transaction.withdrawn.extend(withdrawals.event_ids)
+        errands = [*_held_back(worked, withdrawals.unwritten), *withdrawals.errands]
+        if errands:
+            worked.extend(self._workshop.run(errands, []))
+        return frozenset(withdrawals.unwritten)
 
     def _watch_breakers(self, worked: list[Errand]) -> None:
         sizes = self._crew.panel.profiles_in
@@ -382,28 +471,12 @@ class Engine:
                         sizes[fact.previous_policy_segment] -= 1
 
     def _submit(self, transaction: Transaction, intake: Intake) -> None:
-        self.settle_or_recover()
+        self.settle()
         if not self.settings.pipelined:
             self._finish(transaction, intake)
             return
+        self._in_flight = frozenset(event.profile_id for event in transaction.outbox)
         self._commit = self._committer.submit(self._finish, transaction, intake)
-
-    def settle_or_recover(self) -> None:
-        """Waits for the commit in flight; if it failed, everything in memory goes and deliveries come again."""
-        try:
-            self.settle()
-        except Exception as failure:
-            self._recover(failure)
-            raise
-
-    def _recover(self, failure: Exception) -> None:
-        self._tell_supervisors(Dismiss(tuple(self._segment_of)))
-        self._segment_of.clear()
-        self._door.forget()
-        self._desks.restore(self._store.desks())
-        self.outbox.recover()
-        self._horizon = 0
-        self._broker.redeliver()
 
     def _finish(self, transaction: Transaction, intake: Intake) -> None:
         """In the committer's thread: durable first, then acknowledged, then published."""
@@ -412,11 +485,18 @@ class Engine:
             self._store.commit(transaction)
             self.tally.committed(len(intake.inbox), perf_counter() - began)
         self._door.committed(transaction.inbox)
+        if intake.misdirected:
+            self._broker.forward(intake.misdirected)
         if intake.tags:
             self._broker.acknowledge(intake.tags)
         if intake.inbox:
             self.tally.event_seconds.add(perf_counter() - intake.taken_at, len(intake.inbox))
+        self.outbox.drop(transaction.withdrawn)
+        self.outbox.let_go(transaction.let_go)
         self.outbox.add(transaction.outbox)
+        self._pump()
+
+    def _pump(self) -> None:
         try:
             self.outbox.pump()
         except Exception as failure:
@@ -434,12 +514,18 @@ class Engine:
                     outcome = "held" if id(envelope) in held else "accepted"
                     events[envelope.type or "", outcome] += 1
 
-    def _quarantine(self, arrivals: Sequence[Arrival], reason: str) -> list[QuarantinedEvent]:
-        events = []
-        for arrival in arrivals:
-            envelope = arrival.ticket
-            if isinstance(envelope, Envelope) and envelope.subject is not None:
-                self.tally.count(envelope.counted_type, "quarantined")
-                at = arrival.message.at
-                events.append(QuarantinedEvent(envelope.subject, at, at, envelope.body, reason))
-        return events
+
+def _held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:
+    """What breakers hold back is told to the profiles: its deadline does not run meanwhile."""
+    errands = []
+    for errand in worked:
+        if errand.withheld is not None:
+            messages = [
+                HoldCommand(fact.at, fact.command_id, errand.withheld[fact.command_id])
+                for fact in errand.facts
+                if isinstance(fact, MeasureRequested)
+                and fact.command_id in errand.withheld
+                and fact.command_id not in unwritten
+            ]
+            errands.append(Errand(errand.profile_id, [Arrival(message, None) for message in messages]))
+    return errands

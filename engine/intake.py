@@ -8,11 +8,12 @@ from typing import Final
 from actors.errand import Arrival
 from domain.decision import Refusal
 from domain.messages import Wake
+from domain.shards import shard_of
+from engine.codec import Decode
 from engine.envelope import Envelope, Unreadable
+from engine.letters import Letter, Unseal
 from engine.ports import Delivery, HeldEvent, Store
 from engine.tally import Tally
-
-Decode = Callable[[bytes], list[Envelope | Unreadable]]
 
 
 @dataclass(slots=True)
@@ -28,6 +29,9 @@ class Intake:
     rejected: list[tuple[Envelope, Refusal, int]] = field(default_factory=list)
     duplicates: list[Envelope] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    letters: list[tuple[Letter, int]] = field(default_factory=list)
+    misdirected: list[tuple[int, bytes]] = field(default_factory=list)
+    """Events of another shard than the one whose queue they came from."""
     tags: list[int] = field(default_factory=list)
     last_at: int = 0
     taken_at: float = field(default_factory=perf_counter)
@@ -36,8 +40,12 @@ class Intake:
 class Door:
     """Takes deliveries in. ``stamp`` gives each event its instant (from the time it carries, in a replay)."""
 
-    def __init__(self, decode: Decode, store: Store, stamp: Callable[[int | None], int], tally: Tally) -> None:
+    def __init__(
+        self, decode: Decode, unseal: Unseal, store: Store, stamp: Callable[[int | None], int], tally: Tally
+    ) -> None:
         self._decode: Final = decode
+        self._unseal: Final = unseal
+        self._shards: Final = store.shards
         self._store: Final = store
         self._stamp: Final = stamp
         self._tally: Final = tally
@@ -52,6 +60,8 @@ class Door:
             intake.tags.append(delivery.tag)
             for event in self._decode(delivery.body):
                 if isinstance(event, Envelope):
+                    if delivery.shard is not None and not self._is_for(event, delivery.shard, intake):
+                        continue
                     envelopes.append(event)
                 else:
                     self._tally.events["", "unreadable"] += 1
@@ -72,6 +82,10 @@ class Door:
             if fault is None:
                 arrival = Arrival(envelope.message(at), envelope)
             else:
+                letter = self._unseal(envelope) if fault.reason == "unknown_type" else None
+                if letter is not None:
+                    intake.letters.append((letter, at))
+                    continue
                 arrival = Arrival(Wake(at), envelope, fault=fault)
             if subject is None:
                 assert fault is not None, "an envelope without a fault has a subject"
@@ -83,6 +97,15 @@ class Door:
             else:
                 waiting.append(arrival)
         return intake
+
+    def _is_for(self, envelope: Envelope, shard: int, intake: Intake) -> bool:
+        """Whether an event belongs to the shard whose queue it came from; else it goes on to its own."""
+        right = shard_of(envelope.subject or "", self._shards)
+        if right == shard:
+            return True
+        self._tally.events[envelope.type or "", "forwarded"] += 1
+        intake.misdirected.append((right, envelope.body))
+        return False
 
     def arrived_before(self, held: HeldEvent) -> Arrival | None:
         """An event that was taken in earlier and stored, as it was then; None where it can no longer be read."""

@@ -16,6 +16,10 @@ State = tuple[object, ...]
 """A frozen profile (`domain.snapshot`): nested tuples of plain values."""
 
 
+class NothingLeft(Exception):
+    """Raised by `Broker.publish` where the broker cannot be reached: of these events not a byte was sent."""
+
+
 class StoreConflict(Exception):
     """The transaction contradicts what is stored: an event that was taken in before, a version that was overtaken.
 
@@ -54,7 +58,7 @@ class OutgoingEvent:
     """An event on its way out, which nobody changes once it is written.
 
     ``event_id`` never changes, ``routing_key`` says to whom, ``body`` is the whole event. ``state`` is ``pending`` or
-    ``held``, by the ``breaker`` named.
+    ``held``, by the ``breaker`` named. A letter to the engine that works a shard has the routing key ``@<shard>``.
     """
 
     profile_id: str
@@ -64,6 +68,11 @@ class OutgoingEvent:
     body: bytes
     state: str = "pending"
     breaker: str | None = None
+
+    @property
+    def to_shard(self) -> int | None:
+        """The shard whose queue a letter goes to; None for everything that leaves."""
+        return int(self.routing_key[1:]) if self.routing_key.startswith("@") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +117,15 @@ class Transaction:
     """The state of manager supervisors, by service segment."""
     withdrawn: list[str] = field(default_factory=list)
     """Ids of outbox events, committed before, that lost their reason before they left: they never will."""
+    let_go: list[str] = field(default_factory=list)
+    """Ids of outbox events that a breaker held back: they are pending from now on."""
     unquarantined: list[tuple[str, int]] = field(default_factory=list)
     """``(profile_id, number)`` of quarantined events that were worked after all."""
 
     def __bool__(self) -> bool:
         return bool(
             self.inbox or self.profiles or self.journal or self.outbox or self.held
-            or self.released or self.quarantined or self.desks or self.withdrawn or self.unquarantined
+            or self.released or self.quarantined or self.desks or self.withdrawn or self.let_go or self.unquarantined
         )  # fmt: skip
 
     def followed(self) -> dict[str, tuple[ProfileRow, int]]:
@@ -206,9 +217,6 @@ class Store(Protocol):
     def withheld(self) -> list[OutgoingEvent]:
         """Events that a breaker holds back, in the order in which they were committed."""
 
-    def decide_held(self, breaker: str, let_go: bool) -> int:
-        """Lets the events held by a breaker go (they become pending) or withdraws them; returns how many."""
-
     def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
         """What waits in quarantine for a profile, in order."""
 
@@ -262,7 +270,7 @@ class StoreReader(Protocol):
         """All profiles with their timers, in order of id, without holding them all in memory."""
 
     def outbox(self) -> Iterable[OutgoingEvent]:
-        """Events that have not left, in the order in which they were committed; withdrawn ones included."""
+        """Events that have not left, in the order in which they were committed."""
 
     def strays(self) -> Iterable[tuple[str, str]]:
         """``(table, profile_id)`` of facts and timers without a profile, and of events held for one that is there."""
@@ -306,7 +314,7 @@ class Broker(Protocol):
         """What was received and not acknowledged comes again, in its order."""
 
     def publish(self, events: Sequence[OutgoingEvent]) -> list[str]:
-        """Publishes in order; returns the ids of those confirmed (a prefix for each profile)."""
+        """Publishes in order; returns the ids of those confirmed (a prefix for each profile). Raises `NothingLeft`."""
 
     def forward(self, bodies: Sequence[tuple[int, bytes]]) -> None:
         """Puts each body into the queue of its shard, in order; durable there when it returns, else it raises."""

@@ -107,6 +107,9 @@ class Service:
 
     def _turn(self, backlog: int) -> int:
         """One turn; returns how many of the messages that waited before the start may still be left."""
+        if self.engine.tend():
+            # What waits in the queues of shards that have just become ours came while nobody worked them.
+            backlog = self._broker.backlog()
         if len(self.engine.outbox) > _OUTBOX_MAX:
             self.engine.rest()  # nothing more is taken in until something has left
             return backlog

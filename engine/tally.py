@@ -65,7 +65,6 @@ class Tally:
     timer_due_at: int = NEVER
     """The earliest timer that has not been worked, or the end of what is known of them, as the last turn left it: in
     the past it is late."""
-    shards_owned: int = 0
 
     def count(self, type: str, outcome: str) -> None:
         """One event; for what may name a type that nobody knows."""

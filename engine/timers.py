@@ -30,6 +30,11 @@ class Timers:
             self._heap = [(instant, each) for each, instant in self._due.items()]
             heapify(self._heap)
 
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self._due.clear()
+        self._heap.clear()
+
     def pop_before(self, instant: int, limit: int) -> list[str]:
         """Profiles with timers before ``instant``, earliest first, at most ``limit``; their timers are cleared."""
         profiles: list[str] = []

@@ -1,10 +1,13 @@
 """The trail: for who wants to follow one event to the commands it came to. The engine leaves it, others read it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from actors.errand import Errand
-from engine.intake import Intake
 from engine.ports import OutgoingEvent
+
+if TYPE_CHECKING:  # the intake's own modules leave the trail
+    from engine.intake import Intake
 
 
 class Trail:
@@ -21,7 +24,7 @@ class Trail:
         """Whether anybody wants to know, at this moment."""
         return False
 
-    def decided(self, intake: Intake, worked: Sequence[Errand]) -> None:
+    def decided(self, intake: "Intake", worked: Sequence[Errand]) -> None:
         """A batch is decided and about to be committed; if the commit fails, all of it is decided again."""
 
     def published(self, events: Sequence[OutgoingEvent]) -> None:

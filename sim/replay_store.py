@@ -229,10 +229,6 @@ class ReplayStore:
     def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
         return []
 
-    def decide_held(self, breaker: str, let_go: bool) -> int:
-        """A replay has no breakers."""
-        return 0
-
     def desks(self) -> Mapping[str, State]:
         return dict(self._desks)
 

@@ -6,14 +6,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from adapters.cloud_events import decode, encode, encode_rejection, parse_instant, rfc3339
+from adapters.cloud_events import parse_instant, rfc3339
+from adapters.letters import CODEC
 from adapters.log_trail import LogTrail
 from adapters.logs import Log, open_log
 from adapters.policy_files import load_policy
 from adapters.readings import Readings, readings_of
 from domain.calendar import DAY, HOUR
 from engine.engine import Engine, EngineSettings
-from engine.ports import OutgoingEvent
+from engine.ports import NothingLeft, OutgoingEvent
 from sim.broker import MemoryBroker
 from sim.clock import VirtualClock
 from sim.store import MemoryStore
@@ -68,15 +69,15 @@ class Observed:
         self.broker = MemoryBroker(self._publish)
         self.store = MemoryStore()
         self.engine = Engine(
-            self.store, self.broker, self.clock, PolicyHolder(load_policy(folder / "policy.toml")), decode, encode,
-            encode_rejection, EngineSettings(pipelined=False, late_us=10**15), LogTrail(self.log),
+            self.store, self.broker, self.clock, PolicyHolder(load_policy(folder / "policy.toml")), CODEC,
+            EngineSettings(pipelined=False, late_us=10**15), trail=LogTrail(self.log),
         )  # fmt: skip
         self.engine.begin()
         self._events = 0
 
     def _publish(self, events: Any) -> None:
         if not self.is_routable:
-            raise ConnectionError("nobody is bound")
+            raise NothingLeft("nobody is bound")
         self.published.extend(events)
 
     def tell(self, kind: str, subject: str = "ACC-1", at: int = START, id: str | None = None, **data: object) -> None:

@@ -17,7 +17,7 @@ from adapters.settings import Settings, Unusable
 from domain.calendar import HOUR, MINUTE
 from domain.events import CommandFailed, MeasureRequested
 from domain.snapshot import thaw
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 
 ROOT = Path(__file__).parents[2]
 

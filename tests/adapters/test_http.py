@@ -19,7 +19,7 @@ from adapters.metrics import Metrics
 from adapters.profile_view import ProfileView
 from adapters.readings import Readings
 from adapters.settings import Unusable
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from sim.broker import BrokerFull
 
 EVENT = {

@@ -27,7 +27,7 @@ DAYS = {"due_on", "issued_on", "until", "pay_by", "on", "day"}
 def declared() -> dict[str, list[tuple[str, str]]]:
     """Field and type of every fact, from the sources: a compiled class does not tell its signature."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for source in ("events.py", "messages.py"):
+    for source in ("events.py", "command_events.py", "messages.py", "by_hand.py"):
         tree = ast.parse((Path(domain.__file__).parent / source).read_text())
         for each in ast.walk(tree):
             if isinstance(each, ast.ClassDef):

@@ -1,15 +1,12 @@
 """Readings: what an engine has done and how it stands, told as it is."""
 
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from adapters.readings import Readings, together
 from domain.calendar import DAY, HOUR, MINUTE
-from engine.tally import SECONDS_BOUNDS, Spread, Tally
+from engine.tally import Spread, Tally
 from tests.adapters.observed import BLOCK_AT, NOTICE_AT, START, Observed
 
 
@@ -82,6 +79,16 @@ def test_a_reported_failure_counts_when_the_command_is_given_up(observed: Observ
         assert observed.readings().measures.get(("restrict", "network", "failed"), 0) == failed
 
 
+def test_a_command_that_lost_its_reason_before_it_left_is_withdrawn(observed: Observed) -> None:
+    """The debt was paid while nothing could leave."""
+    observed.owe()
+    observed.pass_time(NOTICE_AT)
+    observed.is_routable = False
+    observed.pass_time(BLOCK_AT)
+    observed.tell("payment.received", at=BLOCK_AT + MINUTE, payment_id="P-1", amount=100_000)
+    assert observed.readings().measures["restrict", "network", "withdrawn"] == 1
+
+
 def test_a_timer_that_nobody_works_is_late(observed: Observed) -> None:
     """By as much as the clock has gone on since its instant."""
     observed.owe()
@@ -133,27 +140,3 @@ def test_a_spread_counts_each_value_under_its_bound() -> None:
     spread.add(1.5, 3)
     spread.add(9.0)
     assert (spread.counts, spread.total) == ([1, 3, 1], 14.5)
-
-
-def test_processes_add_up_and_one_that_ended_leaves_its_counts() -> None:
-    """A sum that fell would look like a counter that began again."""
-    one = Readings(events={("t", "accepted"): 2}, outbox_pending=3, timer_lag_seconds=5, shards_owned=32)
-    two = Readings(events={("t", "accepted"): 1}, outbox_pending=4, timer_lag_seconds=9, shards_owned=32)
-    one.breakers_blown, two.breakers_blown = ["b", "a"], ["b"]
-    one.event_seconds.counts[0] = two.event_seconds.counts[0] = 1
-    both = together([one, two])
-    assert both.events == {("t", "accepted"): 3}
-    assert (both.outbox_pending, both.timer_lag_seconds, both.shards_owned) == (7, 9, 64)
-    assert (both.breakers_blown, both.event_seconds.counts[0]) == (["a", "b"], 2)
-    left = together([one, two.counts_alone()])
-    assert (left.events, left.outbox_pending, left.shards_owned) == ({("t", "accepted"): 3}, 3, 32)
-    assert one.events == {("t", "accepted"): 2}
-
-
-def test_readings_travel_between_processes() -> None:
-    """Pickled, or as MessagePack."""
-    readings = Readings(events={("t", "accepted"): 2}, measures={("k", "", "failed"): 1})
-    readings.commit_seconds.counts[3] = 7
-    assert len(readings.commit_seconds.counts) == len(SECONDS_BOUNDS) + 1
-    assert pickle.loads(pickle.dumps(readings)) == readings
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(readings), type=Readings) == readings

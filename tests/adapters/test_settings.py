@@ -1,5 +1,6 @@
 """Settings: a file, the environment over it, options over both; every fault on one line that names its place."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.settings import PACKAGED_POLICY, Settings, SettingsError, load_settings
+from adapters.part_urls import Ensemble, Secret, Server
+from adapters.settings import PACKAGED_POLICY, Settings, SettingsError, Unusable, live_settings, load_settings
 from domain.calendar import DAY, MINUTE
 
 
@@ -131,7 +133,31 @@ def test_http_is_off_where_it_is_empty() -> None:
             'store = "sqlite:///"\n',
             'dms.toml:1: store must name a file (such as "sqlite:///dms.db" or "sqlite:////var/lib/dms/dms.db")',
         ),
-        ('store = "dms.db"\n', 'dms.toml:1: store must be a URL (such as "sqlite:///dms.db")'),
+        ('store = "dms.db"\n', 'dms.toml:1: store must be a URL (such as "sqlite:///dms.db" or "postgresql://'),
+        ('store = "postgresql://db"\n', 'dms.toml:1: store must name a database (such as "postgresql://'),
+        ('store = "postgresql:///dms"\n', "dms.toml:1: store must name one host (such as"),
+        ('store = "postgresql://a,b/dms"\n', "dms.toml:1: store must name one host (such as"),
+        ('store = "postgresql://db:5x/dms"\n', "dms.toml:1: store must name its hosts as HOST:PORT (such as"),
+        ('store = "postgresql://db/dms?ssl=1"\n', "dms.toml:1: store takes other options (such as application_name"),
+        ('broker = "amqp:///"\n', "dms.toml:1: broker must name one host (such as"),
+        ('broker = "amqp://mq/a/b"\n', "dms.toml:1: broker must name one virtual host (such as"),
+        ('coordination = "zookeeper://"\n', "dms.toml:1: coordination must name a host (such as"),
+        ('coordination = "zookeeper://zk/a//b"\n', "dms.toml:1: coordination must end in the path of a node (such as"),
+        ('node = "узел"\n', "dms.toml:1: node must be up to 100 letters, digits and ._- of ASCII, not"),
+        ('lease = "1h"\n', 'dms.toml:1: lease must be between 1s and 10m, not "1h"'),
+        ('policy = "zookeeper:/dms"\n', "dms.toml:1: policy takes nothing after zookeeper: (write"),
+        (
+            'policy = "zookeeper:"\n',
+            'dms.toml:1: policy cannot be zookeeper: while coordination is local:// (write "local:", or a file or a',
+        ),
+        (
+            'store = "postgresql://dms@db/dms"\n[broker]\nurl = "memory://"\npassword = "x"\n',
+            "dms.toml:4: broker.password is not for this file (write broker.password_file, or set DMS_BROKER_PASSWORD)",
+        ),
+        (
+            'broker = "amqp://dms@mq"\n',
+            "dms.toml:1: broker has a user and no password (set broker.password_file or DMS_BROKER_PASSWORD)",
+        ),
         ('broker = "memory://x"\n', 'dms.toml:1: broker takes nothing after memory:// (write "memory://")'),
     ],
 )
@@ -144,27 +170,153 @@ def test_a_fault_is_one_line_with_its_place_and_a_hint(text: str, expected: str,
 
 @pytest.mark.parametrize(
     ("name", "url"),
-    [
-        ("store", "postgresql://dms:hunter2@db/dms"),
-        ("broker", "amqp://dms:hunter2@mq/"),
-        ("broker", "kafka://dms:hunter2@mq/"),
-        ("coordination", "zookeeper://dms:hunter2@zk/"),
-        ("store", "mysql://dms:hunter2@db/dms"),
-    ],
+    [("broker", "kafka://dms:hunter2@mq/"), ("store", "mysql://dms:hunter2@db/dms"), ("coordination", "zk://hunter2")],
 )
-def test_technology_of_a_later_release_is_refused_without_its_password(name: str, url: str, tmp_path: Path) -> None:
-    """One clear line that says what this release runs on, and never quotes the URL."""
+def test_technology_that_is_not_there_is_refused_without_its_password(name: str, url: str, tmp_path: Path) -> None:
+    """One clear line that says what there is, and never quotes the URL."""
     (fault,) = faults_of(f'{name} = "{url}"\n', tmp_path)
     scheme = url.partition(":")[0]
     assert fault.startswith(f"dms.toml:1: {name} cannot be {scheme}://")
-    assert "this release runs on sqlite, memory and local" in fault
+    assert ("not in this release" in fault) is (scheme == "kafka")
+    assert "such as" in fault
     assert "hunter2" not in fault
 
 
-def test_a_policy_in_zookeeper_is_refused() -> None:
-    """This release reads policies from files."""
-    with pytest.raises(SettingsError, match="reads policies from files"):
-        load_settings(None, {}, {"DMS_POLICY": "zookeeper:"})
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("store", "postgresql://dms:hunter2@db/dms"),
+        ("store", "postgresql://dms@db/dms?password=hunter2"),
+        ("store", "postgresql://dms:hun#ter2@db/dms"),
+        ("store", "postgresql://dms:hunter2@@db/dms"),
+        ("broker", "amqp://dms:hunter2@mq/"),
+        ("broker", "amqps://dms:hunter2@mq/"),
+        ("coordination", "zookeeper://dms:hunter2@zk/"),
+    ],
+)
+def test_a_url_with_a_password_is_refused(name: str, url: str, tmp_path: Path) -> None:
+    """It says where the password comes from instead, and does not say it again."""
+    (fault,) = faults_of(f'{name} = "{url}"\n', tmp_path)
+    assert fault == (
+        f"dms.toml:1: {name} must hold no password (it comes from {name}.password_file or DMS_{name.upper()}_PASSWORD)"
+    )
+
+
+def test_servers_are_named_by_urls() -> None:
+    """User, host, port, and what is meant on it; ports have their usual defaults."""
+    environment = {
+        "DMS_STORE": "postgresql://dms@db.example/debts?sslmode=require",
+        "DMS_BROKER": "amqps://billing@[::1]:5999/dms%2Ftest",
+        "DMS_BROKER_PASSWORD": "b",
+        "DMS_COORDINATION": "zookeeper://zk1,zk2:2182,[::1]/operators/dms",
+        "DMS_POLICY": "zookeeper:",
+        "DMS_NODE": "node-1",
+    }
+    found = load_settings(None, {}, environment)
+    assert (found.store_kind, found.broker_kind, found.coordination_kind) == ("postgresql", "amqp", "zookeeper")
+    assert found.store_server == Server(
+        scheme="postgresql", host="db.example", port=5432, name="debts", user="dms", options=(("sslmode", "require"),)
+    )
+    assert found.broker_server == Server(
+        scheme="amqps", host="::1", port=5999, name="dms/test", user="billing", password=Secret("b")
+    )
+    assert found.ensemble == Ensemble(hosts=("zk1:2181", "zk2:2182", "[::1]:2181"), root="/operators/dms")
+    assert (found.policy_kind, found.node_name()) == ("published", "node-1")
+    assert str(found.ensemble) == "zookeeper://zk1:2181,zk2:2182,[::1]:2181/operators/dms"
+
+
+def test_the_shortest_urls_mean_the_usual() -> None:
+    """The virtual host ``/``, the node ``/dms``, a database over a local socket."""
+    environment = {
+        "DMS_STORE": "postgresql:///dms?host=/var/run/postgresql",
+        "DMS_BROKER": "amqp://mq",
+        "DMS_COORDINATION": "zookeeper://zk",
+    }
+    found = load_settings(None, {}, environment)
+    assert (found.store_server.host, found.store_server.options) == ("", (("host", "/var/run/postgresql"),))
+    assert (found.broker_server.name, found.broker_server.user) == ("/", None)
+    assert (found.ensemble.hosts, found.ensemble.root) == (("zk:2181",), "/dms")
+
+
+def test_a_part_may_be_a_table_with_the_file_of_its_password(tmp_path: Path) -> None:
+    """A line break at the end of a password's file is none of the password."""
+    secret = tmp_path / "store.password"
+    secret.write_text("hunter2\n")
+    file = tmp_path / "dms.toml"
+    file.write_text(f'[store]\nurl = "postgresql://dms@db/dms"\npassword_file = "{secret}"\n')
+    found = load_settings(file, {}, {})
+    assert found.store_password == Secret("hunter2")
+    assert load_settings(file, {}, {"DMS_STORE_PASSWORD": "other"}).store_password == Secret("other")
+    assert load_settings(None, {}, {"DMS_STORE": found.store, "DMS_STORE_PASSWORD_FILE": str(secret)}) == found
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    """Neither by the settings nor by the server they name; who needs it asks for it."""
+    environment = {"DMS_STORE": "postgresql://dms@db/dms", "DMS_STORE_PASSWORD": "hunter2"}
+    found = load_settings(None, {}, environment)
+    for each in (found, found.store_server, found.store_password):
+        assert "hunter2" not in f"{each} {each!r}"
+    assert found.store_server.password is not None
+    assert found.store_server.password.reveal() == "hunter2"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"hunter2\nand more\n", b"hunter2\xff", b"hunter2" * 1_000])
+def test_a_password_that_is_none_is_not_quoted(content: bytes, tmp_path: Path) -> None:
+    """One line that names the file, and nothing of what is in it."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(content)
+    (fault,) = faults_of(f'[store]\npassword_file = "{secret}"\n', tmp_path)
+    assert fault.startswith("dms.toml:2: store.password_file must hold one line of text, and nothing else: ")
+    (fault,) = faults_of("", tmp_path, {"DMS_STORE_PASSWORD": content.decode("latin-1") + "\n"})
+    assert fault.startswith("DMS_STORE_PASSWORD: store.password must have between 1 and 1000 printable characters")
+    assert "hunter2" not in fault
+
+
+def test_a_file_of_a_password_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    """Better known at the start than at the first connection."""
+    (fault,) = faults_of('[broker]\npassword_file = "none"\n', tmp_path)
+    assert fault == 'dms.toml:2: broker.password_file cannot be read: "none": No such file or directory'
+
+
+def test_a_password_needs_a_user_and_one_place(tmp_path: Path) -> None:
+    """Two places, or nobody to whom it belongs, are mistakes."""
+    (fault,) = faults_of('coordination = "zookeeper://zk"\n', tmp_path, {"DMS_COORDINATION_PASSWORD": "hunter2"})
+    said = "DMS_COORDINATION_PASSWORD: coordination has a password and no user (write USER@ before its host)"
+    assert fault == said
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    environment = {"DMS_STORE_PASSWORD": "y", "DMS_STORE_PASSWORD_FILE": str(secret)}
+    (fault,) = faults_of('store = "postgresql://dms@db/dms"\n', tmp_path, environment)
+    assert fault == "DMS_STORE_PASSWORD: store.password is also in DMS_STORE_PASSWORD_FILE (set one of them)"
+
+
+def test_each_process_of_a_node_has_a_name_of_its_own() -> None:
+    """Of the host and the process where nobody gave one; numbered where one node has several."""
+    assert Settings().node_name() == Settings().node_name(1)
+    assert Settings().node_name().endswith(f"-{os.getpid()}")
+    assert [Settings(node="n", workers=2).node_name(worker) for worker in (0, 1)] == ["n-0", "n-1"]
+
+
+def test_what_is_published_goes_over_the_settings_that_may_change_live() -> None:
+    """The values are text, as they were typed, and are checked like all others."""
+    found = live_settings(Settings(log_level="OFF", shards=8), {"log.level": "debug", "out.batch": "50"})
+    assert found == Settings(log_level="DEBUG", shards=8, out_batch=50)
+    with pytest.raises(SettingsError) as refused:
+        live_settings(Settings(), {"log.level": "LOUD", "store": "x", "log.levle": "x"})
+    live = "those that can be changed live are log.level, out.batch, hold_unknown, ids_remembered, active_max"
+    assert refused.value.faults == [
+        'log.level must be one of ALL, TRACE, DEBUG, INFO, WARN, ERROR, OFF, not "LOUD"',
+        f"store is read when a node starts: {live}",
+        f"log.levle is no setting (did you mean log.level?): {live}",
+    ]
+
+
+def test_a_store_that_is_no_file_has_no_path() -> None:
+    """It is said so, instead of making a file of a strange name."""
+    with pytest.raises(Unusable, match="works on a store in a SQLite file, not on postgresql"):
+        _ = Settings(store="postgresql://db/dms").store_path
+    assert Settings(store="sqlite:////var/dms/a.db").published_folder == Path("/var/dms/dms.conf.d")
+    assert Settings(store="postgresql://db/dms").published_folder == Path("dms.conf.d")
 
 
 def test_every_fault_of_every_layer_is_told(tmp_path: Path) -> None:
@@ -202,9 +354,28 @@ def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
         assert len(refused.value.faults) == 1
 
 
-KEYS = st.sampled_from(["store", "broker", "policy", "http", "log.level", "log", "out.file", "workers", "[log]", "[x]"])
+KEYS = st.sampled_from(
+    ["store", "broker", "coordination", "policy", "http", "log.level", "log", "out.file", "workers", "[log]", "[x]"]
+)
 VALUES = st.sampled_from(
-    ['"x"', "1", "true", "[]", "{}", '"sqlite:///a.db"', '"\\u0000"', '"INFO"', "1e99", "9" * 5_000, "1979-05-27", '""']
+    [
+        '"amqp://a@b:c/d"',
+        '"postgresql://[a/b"',
+        '"zookeeper://a,b/c"',
+        '{url="x"}',
+        '"x"',
+        "1",
+        "true",
+        "[]",
+        "{}",
+        '"sqlite:///a.db"',
+        '"\\u0000"',
+        '"INFO"',
+        "1e99",
+        "9" * 5_000,
+        "1979-05-27",
+        '""',
+    ]
 )
 LINES = st.one_of(st.builds(lambda key, value: f"{key} = {value}", KEYS, VALUES), KEYS, st.text(max_size=20))
 VARIABLES = st.sampled_from(["DMS_HTTP", "DMS_WORKERS", "DMS_STORE", "DMS_OUT_FILE", "DMS_CONFIG", "DMS_"])

@@ -226,29 +226,34 @@ class StoreContract:
         events = [outgoing("a"), outgoing("b", "restrict"), outgoing("c", "terminate"), outgoing("d")]
         world.store.commit(Transaction(outbox=events))
         assert ids(world.store.pending(9)) == ["a", "d"]
-        assert world.store.decide_held("restrict", let_go=True) == 1
+        assert world.store.withheld() == [outgoing("b", "restrict"), outgoing("c", "terminate")]
+        world.store.commit(Transaction(let_go=["b"]))
         assert world.store.pending(9) == [outgoing("a"), outgoing("b"), outgoing("d")]
-        assert world.store.decide_held("restrict", let_go=True) == 0
+        assert world.store.withheld() == [outgoing("c", "terminate")]
 
-    def test_events_that_are_withdrawn_never_leave_and_stay_on_record(self, world: World) -> None:
-        world.store.commit(Transaction(outbox=[outgoing("a"), outgoing("b", "restrict"), outgoing("c", "restrict")]))
-        assert world.store.decide_held("restrict", let_go=False) == 2
-        assert world.store.decide_held("restrict", let_go=True) == 0
+    def test_events_that_are_withdrawn_never_leave(self, world: World) -> None:
+        world.store.commit(Transaction(outbox=[outgoing("a"), outgoing("b", "restrict"), outgoing("c")]))
+        world.store.commit(Transaction(withdrawn=["b", "c", "never heard of"]))
         assert ids(world.store.pending(9)) == ["a"]
-        assert [(event.event_id, event.state) for event in world.reader.outbox()] == [
-            ("a", "pending"),
-            ("b", "withdrawn"),
-            ("c", "withdrawn"),
-        ]
+        assert world.store.withheld() == []
+        assert ids(world.reader.outbox()) == ["a"]
         assert world.reader.counts()["pending"] == 1
+
+    def test_what_waits_in_quarantine_is_kept_in_order_until_it_is_worked_after_all(self, world: World) -> None:
+        events = [QuarantinedEvent("ACC-1", number, number, b"{}", "why") for number in (9, 4)]
+        world.store.commit(Transaction(quarantined=events))
+        assert world.store.quarantined("ACC-1") == [events[1], events[0]]
+        world.store.commit(Transaction(unquarantined=[("ACC-1", 4)]))
+        assert world.store.quarantined("ACC-1") == [events[0]]
+        world.store.commit(Transaction(unquarantined=[("ACC-1", 9)]))
+        assert world.store.load(["ACC-1"]) == {}
 
     def test_it_knows_which_breakers_hold_events_back(self, world: World) -> None:
         assert world.store.blown() == []
         events = [outgoing("a", "terminate"), outgoing("b", "restrict"), outgoing("c", "restrict"), outgoing("d")]
         world.store.commit(Transaction(outbox=events))
         assert world.store.blown() == ["restrict", "terminate"]
-        world.store.decide_held("restrict", let_go=False)
-        world.store.decide_held("terminate", let_go=True)
+        world.store.commit(Transaction(withdrawn=["b", "c"], let_go=["a"]))
         assert world.store.blown() == []
 
     def test_held_events_are_loaded_in_order_until_they_are_released(self, world: World) -> None:

@@ -127,6 +127,23 @@ def command_ids_are_unique(life: Life) -> None:
             sent[fact.command_id] = fact
 
 
+def what_is_withdrawn_or_held_back_is_not_sent_again(life: Life) -> None:
+    """Nobody waits for an outcome of what never left."""
+    withdrawn: set[str] = set()
+    held: set[str] = set()
+    for fact in life.facts:
+        match fact:
+            case e.CommandWithdrawn():
+                withdrawn.add(fact.command_id)
+            case e.CommandHeld():
+                held.add(fact.command_id)
+            # A failure reported all the same is acted upon like any other.
+            case e.CommandReleased() | m.MeasureFailed():
+                held.discard(fact.command_id)
+            case e.MeasureRequested() | e.CommandFailed() | e.ServiceRestoreOverdue():
+                assert fact.command_id not in withdrawn | held
+
+
 # Restrictions.
 
 
@@ -162,6 +179,9 @@ class Services:
             case m.MeasureCompleted():
                 self.failed.discard(fact.command_id)
                 self.given_up.discard(fact.command_id)
+            case e.CommandWithdrawn():
+                for taken in [*self.of_run, *self.loose]:
+                    taken.commands = [each for each in taken.commands if each != fact.command_id]
 
     def are_taken(self, taken: Taken) -> bool:
         return any(command not in self.failed for command in taken.commands)
@@ -350,6 +370,7 @@ LAWS: Final[list[Callable[[Life], None]]] = [
     an_account_that_is_closed_sends_nothing,
     tasks_open_and_close_once,
     command_ids_are_unique,
+    what_is_withdrawn_or_held_back_is_not_sent_again,
     reversals_match_restrictions,
     contacts_keep_the_hours,
     contacts_keep_the_caps,

@@ -132,6 +132,9 @@ _WEIGHTS: Final = {
     "done": 1,
     "confirm": 4,
     "fail": 4,
+    "hold-command": 1,
+    "release": 1,
+    "withdraw": 1,
     "order": 4,
     "approve": 4,
     "reject": 1,
@@ -339,6 +342,12 @@ class Life:
                 self.tell(m.MeasureCompleted, _one(list(profile.outstanding or {}), a), "")
             case "fail":
                 self.tell(m.MeasureFailed, _one(list(profile.outstanding or {}), a), "no such port")
+            case "hold-command":
+                self.tell(m.HoldCommand, _one(list(profile.outstanding or {}), a), "restrictions")
+            case "release":
+                self.tell(m.ReleaseCommand, _one(list(profile.outstanding or {}), a))
+            case "withdraw":
+                self.tell(m.WithdrawCommands, (_one(list(profile.outstanding or {}), a), "never"), "decided")
             case "order":
                 self.tell(m.MeasureOrdered, f"m{1 + a % 5}", actor, "")
             case "approve" | "reject":

@@ -9,7 +9,7 @@ from adapters.cloud_events import rfc3339
 from adapters.policy_files import load_policy
 from domain.calendar import DAY, HOUR
 from domain.policy import Breaker
-from engine.engine import VoteRefused
+from engine.ballot import VoteRefused
 from tests.engine.test_faults import START, TELECOM, account, invoice
 from tests.engine.world import World
 

@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from adapters.cloud_events import decode, encode, encode_rejection
+from adapters.cloud_events import decode
+from adapters.letters import CODEC
 from adapters.policy_files import load_policy
 from domain.policy import Policy
 from engine.engine import Engine, EngineSettings
@@ -66,9 +67,7 @@ class World:
     def start(self) -> Engine:
         """A new engine takes up the work."""
         self.broker.redeliver()
-        self.engine = Engine(
-            self.store, self.broker, self.clock, self.policies, decode, encode, encode_rejection, self.settings
-        )
+        self.engine = Engine(self.store, self.broker, self.clock, self.policies, CODEC, self.settings)
         self.engine.begin()
         # Time stood still while the engine was away: nothing is late.
         self.engine._started_at = 0

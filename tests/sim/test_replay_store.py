@@ -89,7 +89,7 @@ def test_it_keeps_desks_and_the_latest_instant_and_nothing_of_profiles() -> None
     assert (store.due(99, 9), store.profile_ids(), store.waiting_for_account()) == ([], [], [])
     assert store.desks() == {"north": (1, ("a",))}
     assert store.last_instant() == 101
-    assert (store.forget(99), store.decide_held("restrict", True)) == (0, 0)
+    assert store.forget(99) == 0
     store.close()
 
 

@@ -1,0 +1,39 @@
+"""The ballot: two people decide what becomes of the commands that a breaker holds back."""
+
+from typing import Final
+
+from domain.policy import Policy
+
+_VOICES_NEEDED: Final = 2
+
+
+class VoteRefused(Exception):
+    """The vote does not count; the text says why."""
+
+
+class Ballot:
+    """Voices by breaker; the latest of each person counts. Used by the engine's thread alone but for `blown`."""
+
+    def __init__(self) -> None:
+        self.blown: Final[set[str]] = set()
+        """Breakers that hold commands back until two people have decided."""
+        self._voices: Final[dict[str, dict[str, bool]]] = {}
+
+    @staticmethod
+    def check(actor: str, policy: Policy) -> None:
+        """Raises `VoteRefused` for who has no voice."""
+        if policy.managers is None or not policy.has_role(actor, "head"):
+            raise VoteRefused(f"{actor!r} is no head or administrator")
+
+    def hear(self, breaker: str, actor: str, let_go: bool) -> bool:
+        """Counts a voice; whether two people agree now."""
+        if breaker not in self.blown:
+            return False
+        voices = self._voices.setdefault(breaker, {})
+        voices[actor] = let_go
+        return list(voices.values()).count(let_go) >= _VOICES_NEEDED
+
+    def close(self, breaker: str) -> None:
+        """It is decided."""
+        self.blown.discard(breaker)
+        self._voices.pop(breaker, None)
