@@ -8,6 +8,10 @@ FAILED_SECONDS: Final = 1.0
 """After a look that failed, the next one comes so much later."""
 
 
+class Unreachable(Exception):
+    """What is looked at did not answer: what was asked of it may have been done or not."""
+
+
 class Lookout:
     """Calls ``look`` from one thread; what it returns is the number of seconds after which it wants to look again.
 

@@ -19,8 +19,8 @@ from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
 
 from adapters.logs import Log
-from adapters.lookout import Lookout
-from adapters.zookeeper_session import Unreachable, ZooKeeperSession
+from adapters.lookout import Lookout, Unreachable
+from adapters.zookeeper_session import ZooKeeperSession
 from engine.assignment import Assignment, Settling, assignment, shards_of
 
 LOOK_SECONDS: Final = 5.0

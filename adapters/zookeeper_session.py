@@ -30,7 +30,7 @@ from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
 from adapters.logs import Log
-from adapters.lookout import Lookout
+from adapters.lookout import Lookout, Unreachable
 from adapters.part_urls import Ensemble
 
 CALL_SECONDS: Final = 5.0
@@ -47,10 +47,6 @@ _AWAY: Final = (
     SessionExpiredError,
     SessionMovedError,
 )
-
-
-class Unreachable(Exception):
-    """ZooKeeper did not answer: what was asked may have been done or not."""
 
 
 class ZooKeeperSession:

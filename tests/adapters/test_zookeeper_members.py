@@ -13,9 +13,10 @@ from kazoo.exceptions import NoAuthError
 from kazoo.security import make_digest_acl
 
 from adapters.logs import bridge, open_log
+from adapters.lookout import Unreachable
 from adapters.part_urls import Ensemble, Secret
 from adapters.zookeeper_members import Member, ZooKeeperCoordination
-from adapters.zookeeper_session import Unreachable, ZooKeeperSession
+from adapters.zookeeper_session import ZooKeeperSession
 from tests.contracts.coordination_contract import eventually
 from tests.services.zookeeper import ZooKeeperServer, need_zookeeper
 
