@@ -68,7 +68,7 @@ def test_the_version_is_told(dms: Run) -> None:
     assert dms("--version").out.startswith("dms 0.")
 
 
-@pytest.mark.parametrize("group", ["policy", "store"])
+@pytest.mark.parametrize("group", ["policy", "config", "store"])
 def test_a_group_lists_its_commands(group: str, dms: Run) -> None:
     """With and without asking for help."""
     for arguments in ([group], [group, "--help"]):
@@ -193,13 +193,13 @@ def test_policies_are_compared(dms: Run) -> None:
 @pytest.mark.parametrize("command", [["run"], ["profile", "ACC-1"], ["store", "verify"], ["store", "migrate"]])
 def test_settings_that_cannot_be_used_are_told_with_their_place(command: list[str], dms: Run) -> None:
     """By every command that has any; each fault on a line."""
-    Path("dms.toml").write_text('store = "mysql://db/dms"\nshads = 1\n')
+    Path("dms.toml").write_text('broker = "kafka://mq"\nshads = 1\n')
     ran = dms(*command, "--config", "dms.toml")
     assert (ran.status, ran.out) == (WRONG_USE, "")
     told = [line.removeprefix(f"dms {' '.join(command[:2] if command[0] == 'store' else command[:1])}: ")
             for line in ran.err.splitlines()]  # fmt: skip
     assert told[0].startswith('dms.toml:2: unknown setting "shads" (did you mean shards?)')
-    assert told[1].startswith("dms.toml:1: store cannot be mysql://")
+    assert told[1].startswith("dms.toml:1: broker cannot be kafka://: it is not in this release")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
