@@ -8,6 +8,8 @@ from typing import Final
 
 from engine.ports import Delivery, OutgoingEvent
 
+_RECEIVE_BYTES_MAX: Final = 2 * 1024 * 1024
+
 BrokerSink = Callable[[Sequence[OutgoingEvent]], None]
 
 
@@ -67,13 +69,20 @@ class MemoryBroker:
         return len(self._waiting) + len(self._delivered)
 
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
-        """Up to ``limit`` bodies in order; waits at most so long for the first."""
+        """Up to ``limit`` bodies in order, up to some 2 MiB; waits at most so long for the first."""
         with self._changed:
             if not self._waiting and not self._closed and timeout_seconds > 0:
                 self._changed.wait(timeout_seconds)
-            deliveries = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
-            for delivery in deliveries:
-                self._delivered[delivery.tag] = delivery
+            if self._closed:
+                return []
+            deliveries: list[Delivery] = []
+            waiting, delivered = self._waiting, self._delivered
+            room = _RECEIVE_BYTES_MAX
+            while waiting and len(deliveries) < limit and room > 0:
+                delivery = waiting.popleft()
+                room -= len(delivery.body)
+                delivered[delivery.tag] = delivery
+                deliveries.append(delivery)
             if deliveries:
                 self._changed.notify_all()
             return deliveries

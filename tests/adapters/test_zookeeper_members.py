@@ -270,10 +270,10 @@ def test_with_a_user_nobody_else_may_look_or_change(shared: ZooKeeperServer) -> 
         hosts=nodes.ensemble.hosts, root=nodes.ensemble.root, user="dms", password=Secret("hunter2")
     )
     said = io.StringIO()
-    bridge(open_log("ALL", "console", said), "ALL")
+    bridge(open_log("ALL", "console", said))
     nodes.join("a", "b")
     nodes.settled()
-    bridge(open_log("OFF"), "OFF")
+    bridge(open_log("OFF"))
     stranger = KazooClient(hosts=shared.host)
     stranger.start(10)
     try:
