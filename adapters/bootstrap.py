@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -144,12 +144,29 @@ def _open_postgresql(settings: Settings, parts: Parts) -> None:
 
     # Each life is an owner of its own: one that was frozen must not find its shards still its own.
     owner = f"{settings.node_name()}/{token_hex(4)}"
-    store = PostgresStore(settings.store_server, owner, settings.shards, settings.lease)
-    parts.closing.callback(store.close)
-    reader = PostgresReader(settings.store_server)
+    with _postgresql(settings):
+        store = PostgresStore(settings.store_server, owner, settings.shards, settings.lease)
+        parts.closing.callback(store.close)
+        reader = PostgresReader(settings.store_server)
     parts.closing.callback(reader.close)
     parts.store, parts.reader, parts.quarantined = store, reader, reader.quarantine_size
     parts.components.append(Component("postgresql", lambda: _asked(reader)))
+
+
+@contextmanager
+def _postgresql(settings: Settings) -> Iterator[None]:
+    """What goes wrong before there is anything to work with, in one line."""
+    from psycopg import Error
+
+    from adapters.migrations import SchemaRefused
+    from adapters.postgres_connection import said_by_database
+
+    try:
+        yield
+    except SchemaRefused as refused:
+        raise Unusable(f"{settings.store}: {refused}") from None
+    except Error as error:
+        raise Unusable(f"{settings.store}: {said_by_database(error)}") from None
 
 
 def _asked(reader: "SqliteReader | PostgresReader") -> None:
@@ -212,6 +229,12 @@ def _version() -> str:
 
 def migrate_store(settings: Settings) -> None:
     """Makes the store, or brings its schema up to this release. Raises `Unusable`."""
+    if settings.store_kind == "postgresql":
+        from adapters.postgres_schema import migrate_server
+
+        with _postgresql(settings):
+            migrate_server(settings.store_server, settings.shards, SystemClock().now())
+        return
     lock = StoreLock(settings.store_path)
     try:
         _sqlite(settings).close()
@@ -239,8 +262,16 @@ def _http(node: Node) -> "HttpServer | None":
 
 
 @contextmanager
-def open_reader(settings: Settings) -> Iterator[SqliteReader]:
+def open_reader(settings: Settings) -> "Iterator[SqliteReader | PostgresReader]":
     """The store to look at, also beside a node that works on it. Raises `Unusable` where there is none."""
+    if settings.store_kind == "postgresql":
+        from adapters.postgres_reader import PostgresReader
+
+        with _postgresql(settings):
+            shared = PostgresReader(settings.store_server)
+        with closing(shared):
+            yield shared
+        return
     path = settings.store_path
     if not path.is_file():
         raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")

@@ -273,7 +273,8 @@ def _busy(is_working: Callable[[], bool]) -> float:
 
 
 def _tail(values: list[float]) -> float:
-    return float(statistics.quantiles(values, n=100)[98])
+    hundredths: list[float] = statistics.quantiles(values, n=100)
+    return hundredths[98]
 
 
 def _say(what: str, ours: list[float], peers: list[float], peer: str) -> None:

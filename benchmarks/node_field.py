@@ -23,6 +23,8 @@ import psycopg
 from psycopg import sql
 from yarl import URL
 
+from adapters.part_urls import read_postgresql
+from adapters.postgres_schema import migrate_server
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
 from adapters.rabbit_parcels import joined
@@ -157,6 +159,7 @@ class Field:
             f'store = "{store}"\nbroker.url = "{address.with_password(None)}"\nbroker.password_file = "password"\n'
             f'policy = "policy.toml"\nshards = {SHARDS}\nlog.level = "WARN"\nlog.format = "json"\nlease = "2s"\n'
         )
+        migrate_server(read_postgresql(database), SHARDS, time.time_ns() // 1_000)
         broker = RabbitBroker(RabbitAddress(url=rabbit), SHARDS)
         broker.start()
         broker.disconnect()
