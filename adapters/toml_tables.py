@@ -6,6 +6,7 @@ An accessor never raises. On a wrong value it notes a fault and answers with the
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
@@ -21,6 +22,7 @@ FILE_BYTES_MAX: Final = 1 << 20
 TEXT_MAX: Final = 1_000
 MONEY_MAX: Final = 10**15
 DAYS_MAX: Final = 3_650
+NUMBERS_MAX: Final = 100
 
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
@@ -230,6 +232,42 @@ class Table:
             self.fault(key, f"{key} must hold at most {most} strings, no two alike")
             return ()
         return tuple(value)
+
+    def numbers(
+        self,
+        key: str,
+        default: tuple[float, ...],
+        *,
+        least: float = 0,
+        most: float = MONEY_MAX,
+        count: int | None = None,
+    ) -> tuple[float, ...]:
+        """An array of finite numbers within the bounds: ``count`` of them, or any number up to `NUMBERS_MAX`."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(isinstance(each, (int, float)) for each in value):
+            return self._ill_typed(key, value, "an array of numbers", default)
+        if (count is not None and len(value) != count) or not 0 < len(value) <= NUMBERS_MAX:
+            self.fault(key, f"{key} must hold {count or f'1 to {NUMBERS_MAX}'} numbers, not {len(value)}")
+            return default
+        if not all(not isinstance(each, bool) and least <= each <= most for each in value):
+            self.fault(key, f"{key} must hold numbers between {least:g} and {most:g}")
+            return default
+        return tuple(float(each) for each in value)
+
+    def day(self, key: str, default: T) -> int | T:
+        """A date, with or without quotes, as an ordinal."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if isinstance(value, str) and len(value) == 10:
+            with suppress(ValueError):
+                value = date.fromisoformat(value)
+        if not isinstance(value, date) or isinstance(value, datetime):
+            self.fault(key, f"{key} must be a date, not {shown(value)}", "such as 2026-01-01")
+            return default
+        return value.toordinal()
 
     def table(self, key: str, title: str) -> "Table | None":
         """The table under ``key``, or None."""

@@ -86,7 +86,7 @@ def test_a_group_lists_its_commands(group: str, dms: Run) -> None:
         (["polcy"], "dms: no command 'polcy' (did you mean dms policy?)"),
         (["policy", "chekc"], "dms: no command 'policy chekc' (did you mean dms policy check?)"),
         (["xyzzy"], "dms: no command 'xyzzy' (dms --help lists the commands)"),
-        (["simulate", "x.toml"], "dms: no command 'simulate'"),
+        (["imagine", "x.toml"], "dms: no command 'imagine'"),
         (["replay", "--polcy", "x"], "dms replay: Unknown option: --polcy. Did you mean --policy? (dms replay --help)"),
         (["replay"], "dms replay: Parameter --policy requires an argument (dms replay --help)"),
         (["replay", "--policy", "p", "-x"], "dms replay: Unknown option: -x (dms replay --help)"),

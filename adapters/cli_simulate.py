@@ -1,0 +1,139 @@
+"""`dms simulate`: the policy laboratory from the command line."""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from adapters.cli import FINE, INTERRUPTED, WrongUse
+
+if TYPE_CHECKING:
+    from adapters.experiment_file import ExperimentFile
+    from domain.policy import Policy
+    from sim.experiment import Experiment, Progress
+
+
+def simulate(
+    experiment: Annotated[Path, Parameter(help="A TOML file, or one that ships: telecom, agency, card.")],
+    /,
+    *,
+    policy: Annotated[Path | None, Parameter(help="What is compared with; else the file's policies.")] = None,
+    vs: Annotated[list[Path] | None, Parameter(help="A policy to compare; may be repeated.")] = None,
+    profiles: Annotated[int | None, Parameter(help="How many accounts.")] = None,
+    days: Annotated[int | None, Parameter(help="How many days.")] = None,
+    replications: Annotated[int | None, Parameter(help="At most so many.")] = None,
+    seed: Annotated[int | None, Parameter(help="One seed makes one world.")] = None,
+    workers: Annotated[int | None, Parameter(help="Processes; without it, one for each core.")] = None,
+    dask: Annotated[str | None, Parameter(help="The address of a Dask scheduler instead.")] = None,
+    results: Annotated[Path | None, Parameter(help="A new Parquet file for the tables.")] = None,
+) -> int:
+    """Simulate policies on a portfolio: what they do to cash, contacts, suspensions and workload, with 95 % intervals.
+
+    The policies meet the same debtors with the same luck. The same seed gives the same results, on however many
+    processes. Ctrl-C keeps the replications that are finished.
+
+    For example:
+
+        dms simulate telecom --policy policies/telecom --vs policies/earlier --profiles 10000 --results out.parquet
+    """
+    from adapters.experiment_file import load_experiment
+
+    if dask is not None and workers is not None:
+        raise WrongUse("--workers are this machine's, --dask means a cluster: give one of them")
+    for name, value, most in (
+        ("profiles", profiles, 10**8),
+        ("days", days, 3_650),
+        ("replications", replications, 10**4),
+    ):
+        if value is not None and not 1 <= value <= most:
+            raise WrongUse(f"--{name} must be between 1 and {most}, not {value}")
+    if seed is not None and not 0 <= seed < 1 << 63:
+        raise WrongUse(f"--seed must be between 0 and {(1 << 63) - 1}, not {seed}")
+    if workers is not None and not 1 <= workers <= 256:
+        raise WrongUse(f"--workers must be between 1 and 256, not {workers}")
+    if results is not None and not results.resolve().parent.is_dir():
+        raise WrongUse(f"--results {results}: there is no folder {results.resolve().parent}")
+    file = load_experiment(experiment)
+    scenario = file.scenario
+    scenario = replace(scenario, accounts=profiles or scenario.accounts, days=days or scenario.days)
+    from sim.experiment import Experiment
+
+    asked = Experiment(
+        scenario,
+        _policies(file, policy, vs or []),
+        replications=replications or file.replications,
+        seed=seed if seed is not None else file.seed,
+        stop=file.stop,
+    )
+    return _run(asked, workers, dask, results)
+
+
+def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -> "dict[str, Policy]":
+    from adapters.policy_files import load_policy
+
+    paths = [policy, *others] if policy is not None else [*file.policies, *others]
+    if not paths:
+        raise WrongUse("the experiment names no policies: --policy says which, --vs what to compare it with")
+    found: dict[str, Policy] = {}
+    for path in paths:
+        loaded = load_policy(path)
+        name = loaded.name if loaded.name not in found else f"{loaded.name} ({path})"
+        if name in found:
+            raise WrongUse(f"{path} stands twice among the policies")
+        found[name] = loaded
+    return found
+
+
+def _run(asked: "Experiment", workers: int | None, dask: str | None, results: Path | None) -> int:
+    import os
+
+    from adapters.simulation_words import told
+
+    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    with _cluster(dask) as executor, _bar() as progress:
+        outcome = asked.run(count, executor=executor, progress=progress)
+    if results is not None:
+        outcome.results.write(results)
+    for line in told(asked, outcome):
+        print(line)
+    if outcome.interrupted:
+        print(f"interrupted: {outcome.replications} replications were finished", file=sys.stderr)
+    return INTERRUPTED if outcome.interrupted else FINE
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Executor | None]:
+    """The cluster at an address; None where this machine does."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise WrongUse("--dask needs the package distributed: pip install 'dms[dask]'") from None
+    try:
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise WrongUse(f"--dask {address}: no scheduler answers there ({error})") from None
+    with client:
+        yield client.get_executor(pure=False, retries=2)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress | None]":
+    """A progress bar with the time left on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

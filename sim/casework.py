@@ -1,0 +1,280 @@
+"""Casework: the debts of one branch as the domain works them, an account at a time, a day at a time.
+
+The domain is production's, and so is what it hears: the messages of billing, gateways and people, and the passing
+of time. A profile begins with the first of them that can change anything: who pays before the policy would have
+acted costs nothing here. This is the laboratory's inner loop; it compiles with the domain, and knows no numpy.
+"""
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import Final, Protocol, TypeAlias
+
+from domain.calendar import NEVER
+from domain.events import MeasureRequested, PromiseBroken, PromiseKept, RunClosed, TaskOpened
+from domain.evolve import evolve
+from domain.messages import (
+    AccountUpdated,
+    BalanceChanged,
+    InvoiceIssued,
+    MeasureCompleted,
+    PaymentReceived,
+    Wake,
+)
+from domain.policy import Policy
+from domain.profile import Profile
+from domain.record import Record
+from domain.work import work
+
+MESSAGE: Final = 0
+TIMER: Final = 1
+"""The rank of an action at its instant: all messages come before timers."""
+
+LETTER: Final = 0
+INVOICE: Final = 1
+BALANCE: Final = 2
+PAYMENT: Final = 3
+WAKE: Final = 4
+
+Action: TypeAlias = tuple[int, int, int, int, int, int, int]
+"""Instant, rank, account, what, and three numbers more: an invoice's item, amount and due day; a payment's serial
+number and amount; a balance and its sequence; a letter's number."""
+
+SOURCE: Final = "billing"
+
+
+class Outside(Protocol):
+    """Who carries out what the domain asks for; every call names the account and its profile."""
+
+    def commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
+        """A command that more comes of than its delivery."""
+
+    def opened(self, account: int, profile: Profile, task: TaskOpened) -> None:
+        """Work for a person."""
+
+    def ended(self, account: int, at: int, outcome: str) -> None:
+        """A run is over."""
+
+    def promise_ended(self, account: int, at: int, kept: bool) -> None:
+        """A promise was kept, or broken."""
+
+    def refused(self, account: int, message: Record, why: str) -> None:
+        """The domain refused a message: the world and the domain differ."""
+
+    def failing(self, target: str, attempt: int) -> set[int]:
+        """The accounts whose delivery by ``target`` fails today, at the ``attempt``-th sending."""
+
+
+class Casework:
+    """The profiles of one branch, and the actions of the day that is worked.
+
+    ``kinds`` gives for each account its row in ``introductions``, the account event that begins its profile.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        name: str,
+        kinds: list[int],
+        introductions: list[AccountUpdated],
+        codes: dict[str, dict[str, int]],
+        delivered_at_once: set[str],
+        outside: Outside,
+    ) -> None:
+        self.profiles: Final[dict[int, Profile]] = {}
+        self.sent: list[tuple[int, int, int, int]] = []
+        """The day's commands: account, code of the measure, instant, sending."""
+        self.wakes: dict[int, int] = {}
+        """When each account that was worked today wants to be woken, `NEVER` where it is at rest."""
+        self.rested: set[int] = set()
+        """The accounts worked today that owe nothing and wait for nothing."""
+        self.messages: int = 0
+        self.facts_seen: int = 0
+        self.pauses_at: int = NEVER
+        """Somebody outside acts at this instant: work stops before it."""
+        self.watched: set[int] | None = None
+        self.heard: list[tuple[int, Record]] = []
+        """What the watched accounts' profiles heard, in its order."""
+        self.asked: list[tuple[int, Record]] = []
+        """What was commanded for them."""
+        self._policy: Final = policy
+        self._name: Final = name
+        self._kinds: Final = kinds
+        self._introductions: Final = introductions
+        self._codes: Final = codes
+        self._at_once: Final = delivered_at_once
+        self._outside: Final = outside
+        self._actions: list[Action] = []
+        self._next: int = 0
+        self._aside: list[Action] = []
+        self._letters: dict[int, Record] = {}
+        self._numbered: int = 0
+        self._later: dict[int, list[Action]] = {}
+        self._ends: int = 0
+        self._facts: list[Record] = []
+
+    def begin(self, ends: int, actions: Iterable[Action], day: int) -> None:
+        """A day that ends before ``ends``, with what is known of it beforehand."""
+        self._ends = ends
+        todays = list(actions)
+        posted = self._later.pop(day, None)
+        if posted is not None:
+            todays.extend(posted)
+        todays.sort()
+        self._actions = todays
+        self._next = 0
+        self.wakes = {}
+        self.rested = set()
+        self.sent = []
+
+    def addressees(self, day: int) -> list[int]:
+        """The accounts to which a letter comes on ``day``, as far as it is known."""
+        later = self._later.get(day)
+        return sorted({action[2] for action in later}) if later is not None else []
+
+    def write_down(self, account: int, message: Record) -> None:
+        """A message to a watched account of which its profile need not hear."""
+        self.heard.append((account, message))
+
+    def write_down_invoice(self, account: int, at: int, item: int, amount: int, due: int) -> None:
+        """Likewise an invoice."""
+        self.heard.append((account, InvoiceIssued(at, f"I{item}", amount, self._policy.zone.day(at), due)))
+
+    def post(self, at: int, account: int, letter: Record) -> None:
+        """A message that reaches the account at ``at``."""
+        self._numbered += 1
+        self._letters[self._numbered] = letter
+        action = (at, MESSAGE, account, LETTER, self._numbered, 0, 0)
+        if at < self._ends:
+            heappush(self._aside, action)
+            return
+        day = self._policy.zone.day(at)
+        later = self._later.get(day)
+        if later is None:
+            self._later[day] = [action]
+        else:
+            later.append(action)
+
+    def work(self) -> bool:
+        """Works the day's actions in order of time, to its end (True) or to ``pauses_at`` (False)."""
+        actions = self._actions
+        aside = self._aside
+        count = len(actions)
+        while True:
+            if aside and (self._next >= count or aside[0] < actions[self._next]):
+                action = aside[0]
+                if action[0] >= self.pauses_at:
+                    return False
+                heappop(aside)
+            elif self._next < count:
+                action = actions[self._next]
+                if action[0] >= self.pauses_at:
+                    return False
+                self._next += 1
+            else:
+                return self.pauses_at >= self._ends
+            self._act(action)
+
+    def tell(self, account: int, message: Record) -> None:
+        """Hands a message to a profile now; it exists."""
+        self._hear(account, self.profiles[account], message)
+
+    def _act(self, action: Action) -> None:
+        at, _, account, what, first, second, third = action
+        profile = self.profiles.get(account)
+        message: Record
+        if what == WAKE:
+            if profile is None or profile.wake_at > at:
+                return
+            message = Wake(at)
+        elif what == PAYMENT:
+            message = PaymentReceived(at, f"P{first}", second)
+        elif what == INVOICE:
+            message = InvoiceIssued(at, f"I{first}", second, self._policy.zone.day(at), third)
+        elif what == BALANCE:
+            message = BalanceChanged(at, first, second, SOURCE)
+        else:
+            message = self._letters.pop(first)
+        if profile is None:
+            profile = self._introduced(account)
+        if profile.closed:
+            return
+        self._hear(account, profile, message)
+
+    def _introduced(self, account: int) -> Profile:
+        profile = Profile(f"{self._name}{account}")
+        self.profiles[account] = profile
+        introduction = self._introductions[self._kinds[account]]
+        if self.watched is not None and account in self.watched:
+            self.heard.append((account, introduction))
+        work(profile, introduction, self._policy, [])
+        return profile
+
+    def _hear(self, account: int, profile: Profile, message: Record) -> None:
+        if self.watched is not None and account in self.watched and not isinstance(message, Wake):
+            self.heard.append((account, message))
+        facts = self._facts
+        facts.clear()
+        refusal = work(profile, message, self._policy, facts)
+        self.messages += 1
+        if refusal is not None:
+            self._outside.refused(account, message, refusal.reason)
+            return
+        self.facts_seen += len(facts)
+        if len(facts) > 0:
+            # Who carries something out may bring the next message at once: these facts are of this one.
+            self._facts = []
+            for fact in facts:
+                if isinstance(fact, MeasureRequested):
+                    self._commanded(account, profile, fact)
+                elif isinstance(fact, RunClosed):
+                    self._outside.ended(account, fact.at, fact.outcome)
+                elif isinstance(fact, TaskOpened):
+                    self._outside.opened(account, profile, fact)
+                elif isinstance(fact, PromiseKept):
+                    self._outside.promise_ended(account, fact.at, True)
+                elif isinstance(fact, PromiseBroken):
+                    self._outside.promise_ended(account, fact.at, False)
+            self._facts = facts
+        wake_at = profile.wake_at
+        if wake_at < self._ends:
+            heappush(self._aside, (wake_at, TIMER, account, WAKE, 0, 0, 0))
+            return
+        self.wakes[account] = wake_at
+        if wake_at == NEVER and _is_at_rest(profile):
+            self.rested.add(account)
+        elif account in self.rested:
+            self.rested.discard(account)
+
+    def _commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
+        if self.watched is not None and account in self.watched:
+            self.asked.append((account, command))
+        self.sent.append((account, self._codes[command.plan or ""][command.measure], command.at, command.attempt))
+        if command.kind not in self._at_once or account in self._outside.failing(command.target, command.attempt):
+            self._outside.commanded(account, profile, command)
+        elif self.watched is not None and account in self.watched:
+            # What the profile hears of it must be what production would: an event of its own.
+            self.post(command.at + 1, account, MeasureCompleted(command.at + 1, command.command_id, "delivered"))
+        else:
+            evolve(profile, MeasureCompleted(command.at, command.command_id, "delivered"))
+
+
+def _is_at_rest(profile: Profile) -> bool:
+    """Whether nothing but a new debt can make the profile act; then what is settled of its ledger is let go."""
+    ledger = profile.ledger
+    if (
+        profile.closed
+        or profile.ledger_kind == "balance"
+        or ledger.open_items
+        or ledger.credits
+        or profile.run is not None
+        or profile.blocked
+        or profile.promise is not None
+        or profile.schedule is not None
+        or profile.pending is not None
+        or profile.reminders is not None
+        or profile.warnings is not None
+    ):
+        return False
+    ledger.items.clear()
+    ledger.payments.clear()
+    return True

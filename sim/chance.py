@@ -1,0 +1,74 @@
+"""Chance: random numbers that depend on who and when, and on nothing else.
+
+Each is an element of a counter-based stream (Philox) whose key is the seed, the replication and the branch, whose
+counter is the day and the purpose, and whose position is the debtor's. So a debtor draws the same numbers under every
+policy, in whatever order accounts are worked and on however many processes.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from sim.behaviour import Floats
+
+# What a number is for. Those drawn once stand on day 0.
+GROUP: Final = 1
+CHARGE: Final = 2
+ISSUE_DAY: Final = 3
+TYPE: Final = 4
+EFFECT: Final = 5
+OPENING: Final = 6
+OPENING_AGE: Final = 7
+AMOUNT: Final = 10  # of a month's invoice
+PAYING: Final = 11
+PARTIAL: Final = 12
+SHARE: Final = 13
+DISPUTE: Final = 14
+UPHELD: Final = 15
+CHURN: Final = 16
+REACHED: Final = 20  # by a person
+PROMISE: Final = 21
+KEPT: Final = 22
+PROMISE_DAY: Final = 23
+TALK: Final = 24
+APPROVAL: Final = 25
+RINGING: Final = 30  # by the dialler; the attempt is added
+RING_TIME: Final = 50  # likewise
+ATTRIBUTE: Final = 100  # the number of the attribute is added
+GATEWAY: Final = 200  # the number of the gateway, and ten times the sending, is added
+DELAY: Final = 400  # likewise
+
+
+class Chance:
+    """The random numbers of one branch of ``size`` accounts in one replication."""
+
+    def __init__(self, seed: int, replication: int, branch: int, size: int) -> None:
+        """``seed`` is below 2**64, ``replication`` and ``branch`` below 2**32."""
+        self._key: Final = np.array([seed, (replication << 32) | branch], dtype=np.uint64)
+        self._size: Final = size
+        self._today: dict[int, Floats] = {}
+        self._day = 0
+
+    def uniforms(self, purpose: int, day: int = 0) -> Floats:
+        """A number in [0, 1) for each account; those of the day asked for last are kept."""
+        if day != self._day:
+            self._today.clear()
+            self._day = day
+        known = self._today.get(purpose)
+        if known is None:
+            known = self._today[purpose] = self._generator(purpose, day).random(self._size)
+        return known
+
+    def normals(self, purpose: int, day: int = 0) -> Floats:
+        """A standard normal number for each account: of two uniform ones, by Box and Muller's transform.
+
+        The generator's own method draws a varying number for each, so that an account's depended on its neighbours'.
+        """
+        first = self._generator(purpose, 2 * day, 1).random(self._size)
+        second = self._generator(purpose, 2 * day + 1, 1).random(self._size)
+        found: Floats = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
+        return found
+
+    def _generator(self, purpose: int, day: int, normal: int = 0) -> np.random.Generator:
+        counter = np.array([0, day, purpose, normal], dtype=np.uint64)
+        return np.random.Generator(np.random.Philox(key=self._key, counter=counter))

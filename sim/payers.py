@@ -1,0 +1,136 @@
+"""The payers of one branch: who pays today and how much, and how measures have moved them."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim import chance as c
+from sim.behaviour import (
+    KINDS,
+    Floats,
+    added_lift,
+    churn,
+    day_factor,
+    kept_overnight,
+    paid_share,
+    probability,
+    rate_table,
+)
+from sim.chance import Chance
+from sim.portfolio import Portfolio, type_offsets
+from sim.receivables import Days, Money, Rows
+from sim.scenario import Scenario
+
+KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+
+
+class Payments(NamedTuple):
+    """Who pays (``accounts``, each once), when within the day (0 to 1), and which share of what is owed."""
+
+    accounts: Rows
+    moments: Floats
+    shares: Floats
+
+
+class Payers:
+    """The debtors of a branch under the scenario's behaviours."""
+
+    def __init__(self, scenario: Scenario, portfolio: Portfolio, chance: Chance) -> None:
+        self._chance: Final = chance
+        self._portfolio: Final = portfolio
+        self._behaviours: Final = [scenario.behaviours[group.behaviour] for group in scenario.groups]
+        self._offsets: Final = type_offsets(scenario)
+        self._first: Final = min(each.bins[0] for each in self._behaviours) - 1
+        self._last: Final = max(each.bins[-1] for each in self._behaviours)
+        self._rates: Final = np.concatenate([rate_table(each, self._first, self._last) for each in self._behaviours])
+        # Measures of kinds that move nobody are not followed.
+        self._moving: Final = [kind for kind in KINDS if any(kind in each.lifts for each in self._behaviours)]
+        size = len(portfolio)
+        self._lift: Final = np.zeros((len(self._moving), size))
+        self._repeats: Final = np.zeros((len(self._moving), size), dtype=np.int16)
+        self._kept: Final = np.array(
+            [[kept_overnight(each, kind) for each in self._behaviours] for kind in self._moving]
+        ).reshape(len(self._moving), len(self._behaviours))
+        self._is_lifted = False
+
+    def draw(self, day: int, weekday: int, month_day: int, payable: Money, oldest: Days) -> Payments:
+        """Who pays on ``day`` of those that have something to pay."""
+        debtors = np.flatnonzero(payable)
+        days_past_due = np.clip(day - oldest[debtors], self._first, self._last) - self._first
+        rate = self._rates[self._portfolio.type[debtors], days_past_due] * self._portfolio.effect[debtors]
+        if self._is_lifted:
+            rate *= 1.0 + self._lift.sum(axis=0)[debtors]
+        factors = [day_factor(each, weekday, month_day) for each in self._behaviours]
+        if any(factor != factors[0] for factor in factors):
+            rate *= np.array(factors)[self._portfolio.group[debtors]]
+        elif factors[0] != 1.0:
+            rate *= factors[0]
+        chances = probability(rate)
+        drawn = self._chance.uniforms(c.PAYING, day)[debtors]
+        pays = np.flatnonzero(drawn < chances)
+        accounts = debtors[pays]
+        # Below its probability, a uniform number is uniform again: it says when.
+        return Payments(accounts, drawn[pays] / chances[pays], self._shares(day, accounts))
+
+    def _shares(self, day: int, accounts: Rows) -> Floats:
+        shares = np.ones(len(accounts))
+        for number, behaviour in enumerate(self._behaviours):
+            if any(each.partial_probability > 0 for each in behaviour.types):
+                rows = np.flatnonzero(self._portfolio.group[accounts] == number)
+                who = accounts[rows]
+                types = self._portfolio.type[who] - self._offsets[number]
+                partial = self._chance.uniforms(c.PARTIAL, day)[who]
+                shares[rows] = paid_share(behaviour, types, partial, self._chance.uniforms(c.SHARE, day)[who])
+        return shares
+
+    def sleep(self) -> None:
+        """A night: what measures have left fades."""
+        if self._is_lifted:
+            self._lift[:] *= self._kept[:, self._portfolio.group]
+            # Below a thousandth of the base rate nobody sees it, and days without lifts are cheap.
+            self._lift[self._lift < 1e-3] = 0.0
+            self._is_lifted = bool(self._lift.any())
+
+    def press(self, kind: str, accounts: Rows) -> None:
+        """Measures of ``kind`` have reached the ``accounts`` (one may stand there several times)."""
+        if kind not in self._moving or len(accounts) == 0:
+            return
+        place = self._moving.index(kind)
+        groups = self._portfolio.group[accounts]
+        for number, behaviour in enumerate(self._behaviours):
+            rows = accounts[groups == number]
+            np.add.at(self._lift[place], rows, added_lift(behaviour, kind, self._repeats[place, rows]))
+        np.add.at(self._repeats[place], accounts, 1)
+        self._is_lifted = True
+
+    def relieve(self, accounts: Rows) -> None:
+        """The accounts owe nothing any more: the next measure of a kind is the first one again."""
+        self._repeats[:, accounts] = 0
+
+    def claimed(self, day: int, accounts: Rows) -> npt.NDArray[np.bool_]:
+        """Which of the accounts dispute the invoice that they get on ``day``."""
+        rates = np.array([each.claim_rate for behaviour in self._behaviours for each in behaviour.types])
+        if not rates.any():
+            return np.zeros(len(accounts), dtype=np.bool_)
+        flags: npt.NDArray[np.bool_] = (
+            self._chance.uniforms(c.DISPUTE, day)[accounts] < rates[self._portfolio.type[accounts]]
+        )
+        return flags
+
+    def leaving(self, day: int, suspended: npt.NDArray[np.bool_], contacts: npt.NDArray[np.int64]) -> Rows:
+        """Who of those under pressure leaves on ``day``; ``contacts`` are those beyond what a month tolerates."""
+        gone = []
+        for number, behaviour in enumerate(self._behaviours):
+            if behaviour.churn_suspended > 0 or behaviour.churn_contact > 0:
+                rows = np.flatnonzero((suspended | (contacts > 0)) & (self._portfolio.group == number))
+                chances = churn(behaviour, suspended[rows], contacts[rows])
+                gone.append(rows[self._chance.uniforms(c.CHURN, day)[rows] < chances])
+        found: Rows = np.concatenate(gone) if gone else np.empty(0, dtype=np.int64)
+        return found
+
+    def tolerated(self) -> npt.NDArray[np.int64]:
+        """How many contacts a month each account tolerates."""
+        limits = np.array([each.contacts_tolerated for each in self._behaviours], dtype=np.int64)
+        found: npt.NDArray[np.int64] = limits[self._portfolio.group]
+        return found

@@ -1,0 +1,79 @@
+"""Experiments: policies on the same debtors with the same luck, whoever does the work."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from sim import Experiment, StoppingRule
+from sim.results import COLUMNS, KEYS, Results
+from tests.sim.laboratory import shipped, telecom
+
+WORLD = shipped("telecom", 600, 75, branch_accounts=200)
+
+
+def test_a_policy_does_not_differ_from_itself() -> None:
+    """The same policy under two names: every figure of every replication is the same."""
+    experiment = Experiment(WORLD, {"one": telecom(), "other": telecom()}, replications=2)
+    months = experiment.run().results.months
+    rows = months.group_by("policy", "replication", *KEYS[2:]).agg(pl.sum(*COLUMNS)).sort(*KEYS)
+    one, other = (rows.filter(pl.col("policy") == name).drop("policy") for name in ("one", "other"))
+    assert_frame_equal(one, other)
+    assert one["collected"].sum() > 0
+
+
+def test_results_do_not_depend_on_who_works(tmp_path: Path) -> None:
+    """One process, two or three, or somebody else's executor: the same bytes."""
+    experiment = Experiment(WORLD, {"telecom": telecom()}, replications=2, seed=7)
+    alone = experiment.run()
+    with ThreadPoolExecutor(2) as executor:
+        elsewhere = experiment.run(executor=executor)
+    expected = _files(alone.results, tmp_path / "alone")
+    assert set(expected) == {"r.parquet", "r.measures.parquet", "r.days.parquet"}
+    for number, other in enumerate((experiment.run(2), experiment.run(3), elsewhere)):
+        assert _files(other.results, tmp_path / str(number)) == expected
+
+
+def _files(results: Results, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    results.write(folder / "r.parquet")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_another_seed_is_another_world() -> None:
+    """Seeds differ."""
+    first, second = (
+        Experiment(WORLD, {"telecom": telecom()}, replications=1, seed=seed).run().results.months for seed in (1, 2)
+    )
+    assert first["collected"].sum() != second["collected"].sum()
+
+
+def test_no_more_replications_than_needed() -> None:
+    """A rule that is content at once ends an experiment at its least number of replications."""
+    stop = StoppingRule(figure="collected", within=10.0, replications_min=3)
+    policies = {"one": telecom(), "other": telecom()}
+    assert Experiment(WORLD, policies, replications=9, stop=stop).run().replications == 3
+
+
+def test_interrupted_work_is_kept() -> None:
+    """Ctrl-C in the second replication leaves the first."""
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    outcome = Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt)
+    assert outcome.interrupted
+    assert outcome.replications == 1
+
+
+def test_nothing_finished_is_nothing_kept() -> None:
+    """Ctrl-C in the first replication is Ctrl-C."""
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt)
