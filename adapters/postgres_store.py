@@ -101,7 +101,8 @@ class PostgresStore:
         # One that is just renewing its lease, or committing, is not gone: what is his stays his.
         connection.execute(
             "UPDATE shards SET owner = %b, epoch = epoch + 1 WHERE shard = ANY(%b::int8[]) "
-            "AND (owner = ANY(%b::text[]) OR owner IS NULL OR NOT EXISTS (SELECT FROM owners WHERE owners.owner = shards.owner))",
+            "AND (owner = ANY(%b::text[]) OR owner IS NULL "
+            "OR NOT EXISTS (SELECT FROM owners WHERE owners.owner = shards.owner))",
             (self._owner, Longs(shards), Texts(gone)),
         )
         connection.execute(_PRESENT, (max([instant for _, instant in former], default=0), self._owner))

@@ -258,9 +258,9 @@ def _bare_loop(some: Field, events: int, rows: dict[str, int], left: int) -> flo
             connection.execute("DELETE FROM b_outbox")
             connection.commit()
             broker.acknowledge([each.tag for each in deliveries])
-        rate = events / (time.perf_counter() - began)
+        took = time.perf_counter() - began
     broker.disconnect()
-    return rate
+    return events / took
 
 
 def _busy(is_working: Callable[[], bool]) -> float:
@@ -269,7 +269,7 @@ def _busy(is_working: Callable[[], bool]) -> float:
     shares = []
     while is_working():
         shares.append(psutil.cpu_percent(0.5) / 100)
-    return statistics.median(shares[len(shares) // 4 :] or [0.0])
+    return float(statistics.median(shares[len(shares) // 4 :] or [0.0]))
 
 
 def _tail(values: list[float]) -> float:
