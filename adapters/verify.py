@@ -178,8 +178,7 @@ class _Books:
 
 
 def _is_in_order(ledger: Ledger) -> bool:
-    unpaid = [item for item in ledger.items.values() if item.left > 0]
-    return ledger.open_items == sorted(unpaid, key=lambda item: (item.due, item.arrival))
+    return list(ledger.open_items) == sorted(ledger.open_items, key=lambda item: (item.due, item.arrival))
 
 
 def _outbox_findings(reader: StoreReader) -> Iterator[str]:

@@ -35,8 +35,9 @@ def _money_faults(profile: Profile) -> Iterator[str]:
             yield f"item {item.item_id!r} has {item.left} left"
     of_invoices = profile.ledger_kind == "invoices"
     for payment_id, payment in ledger.payments.items():
-        spent = sum(part for _, part in payment.paid)
-        if payment.amount <= 0 or payment.rest < 0 or any(part <= 0 for _, part in payment.paid):
+        parts = payment.paid[1::2]
+        spent = sum(parts)
+        if payment.amount <= 0 or payment.rest < 0 or any(part <= 0 for part in parts):
             yield f"payment {payment_id!r} is {payment.amount}, of which {payment.rest} is left"
         elif spent + payment.rest != (payment.amount if of_invoices and not payment.reversed else 0):
             gone = " and was reversed" if payment.reversed else ""
@@ -53,8 +54,7 @@ def _money_faults(profile: Profile) -> Iterator[str]:
 def _claim_faults(profile: Profile) -> Iterator[str]:
     disputed: Counter[str] = Counter()
     for claim in (profile.ledger.claims or {}).values():
-        if claim.is_open:
-            disputed[claim.item.item_id] += claim.amount
+        disputed[claim.item.item_id] += claim.amount
     for item in profile.ledger.items.values():
         if item.claimed != disputed[item.item_id]:
             yield f"item {item.item_id!r}: {item.claimed} counts as disputed, open claims are {disputed[item.item_id]}"

@@ -95,4 +95,9 @@ def rebuild(profile_id: str, facts: Iterable[Record]) -> Profile:
 
 def same(one: Profile, other: Profile) -> bool:
     """Whether two profiles are equal but for ``version`` and ``wake_at``."""
-    return one.profile_id == other.profile_id and freeze(one)[:-2] == freeze(other)[:-2]
+    return one.profile_id == other.profile_id and _comparable(one) == _comparable(other)
+
+
+def _comparable(profile: Profile) -> list[object]:
+    """All but ``version`` and ``wake_at``. What is settled is a set: the first format had it in another order."""
+    return [*freeze(profile, settled=False)[:-2], sorted(profile.ledger.settled.split("\n"))]

@@ -10,7 +10,7 @@ from domain.record import Record
 
 
 def decide_invoice_issued(profile: Profile, message: m.InvoiceIssued, policy: Policy) -> Decision:
-    if message.invoice_id in profile.ledger.items:
+    if profile.ledger.knows_item(message.invoice_id):
         return reused("invoice", message.invoice_id)
     if profile.closed:
         return closed(profile)
@@ -23,7 +23,7 @@ def decide_invoice_issued(profile: Profile, message: m.InvoiceIssued, policy: Po
 
 
 def decide_invoice_adjusted(profile: Profile, message: m.InvoiceAdjusted, policy: Policy) -> Decision:
-    if profile.ledger_kind != "invoices" or message.invoice_id not in profile.ledger.items:
+    if profile.ledger_kind != "invoices" or not profile.ledger.knows_item(message.invoice_id):
         return unknown("invoice", message.invoice_id)
     return closed(profile) if profile.closed else Decision([message])
 
@@ -37,7 +37,7 @@ def decide_netting_agreed(profile: Profile, message: m.NettingAgreed, policy: Po
 
 
 def _money_came(profile: Profile, policy: Policy, message: Record, payment_id: str, amount: int, at: int) -> Decision:
-    if payment_id in profile.ledger.payments:
+    if profile.ledger.knows_payment(payment_id):
         return reused("payment", payment_id)
     if profile.closed:
         return closed(profile)
@@ -47,8 +47,8 @@ def _money_came(profile: Profile, policy: Policy, message: Record, payment_id: s
 
 
 def decide_payment_reversed(profile: Profile, message: m.PaymentReversed, policy: Policy) -> Decision:
-    payment = profile.ledger.payments.get(message.payment_id)
-    if payment is None or payment.reversed:
+    payment = profile.ledger.payment(message.payment_id)
+    if payment is None:
         return unknown("payment", message.payment_id)
     if profile.closed:
         return closed(profile)
@@ -83,16 +83,15 @@ def _due_below_zero(profile: Profile, policy: Policy, balance: int, at: int) -> 
 
 
 def decide_claim_opened(profile: Profile, message: m.ClaimOpened, policy: Policy) -> Decision:
-    if profile.ledger_kind != "invoices" or message.invoice_id not in profile.ledger.items:
+    if profile.ledger_kind != "invoices" or not profile.ledger.knows_item(message.invoice_id):
         return unknown("invoice", message.invoice_id)
-    if profile.ledger.claims is not None and message.claim_id in profile.ledger.claims:
+    if profile.ledger.knows_claim(message.claim_id):
         return reused("claim", message.claim_id)
     return closed(profile) if profile.closed else Decision([message])
 
 
 def decide_claim_closed(profile: Profile, message: m.ClaimClosed, policy: Policy) -> Decision:
-    claim = profile.ledger.claims.get(message.claim_id) if profile.ledger.claims is not None else None
-    if claim is None or not claim.is_open:
+    if profile.ledger.claims is None or message.claim_id not in profile.ledger.claims:
         return unknown("claim", message.claim_id)
     return closed(profile) if profile.closed else Decision([message])
 
@@ -103,7 +102,7 @@ def fold_invoice_issued(profile: Profile, event: m.InvoiceIssued) -> None:
 
 
 def fold_invoice_adjusted(profile: Profile, event: m.InvoiceAdjusted) -> None:
-    profile.ledger.adjust(profile.ledger.items[event.invoice_id], event.delta, event.at)
+    profile.ledger.adjust(event.invoice_id, event.delta, event.at)
 
 
 def fold_payment_received(profile: Profile, event: m.PaymentReceived) -> None:
@@ -128,13 +127,9 @@ def _paid(profile: Profile, payment_id: str, amount: int, at: int) -> None:
 
 
 def fold_payment_reversed(profile: Profile, event: m.PaymentReversed) -> None:
-    payment = profile.ledger.payments[event.payment_id]
-    if profile.ledger_kind == "balance":
-        payment.reversed = True
-        if profile.balance is not None:
-            _set_balance(profile, profile.balance - payment.amount, event.due_on, event.at)
-    else:
-        profile.ledger.reverse(event.payment_id, event.at)
+    payment = profile.ledger.reverse(event.payment_id, event.at)
+    if profile.ledger_kind == "balance" and profile.balance is not None:
+        _set_balance(profile, profile.balance - payment.amount, event.due_on, event.at)
     promise = profile.promise
     if promise is not None and payment.arrival > promise.since:
         promise.paid -= payment.amount
@@ -157,7 +152,7 @@ def _set_balance(profile: Profile, balance: int, due_on: int | None, at: int) ->
 
 
 def fold_claim_opened(profile: Profile, event: m.ClaimOpened) -> None:
-    profile.ledger.dispute(event.claim_id, profile.ledger.items[event.invoice_id], event.amount)
+    profile.ledger.dispute(event.claim_id, event.invoice_id, event.amount)
 
 
 def fold_claim_closed(profile: Profile, event: m.ClaimClosed) -> None:

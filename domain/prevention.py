@@ -111,7 +111,7 @@ def due_waiting_reminders(
     if opening > now or timers != ALL:
         return None, opening
     name, item_id = profile.reminders[0]
-    item = profile.ledger.items.get(item_id)
+    item = profile.ledger.live_item(item_id)
     for rule in policy.reminders:
         if rule.name == name and item is not None and item.left > 0 and item.due >= today:
             return _remind(profile, policy, rule, item, now, today, overdue, dpd), NEVER
@@ -183,6 +183,4 @@ def fold_settled(profile: Profile, event: e.PreventionSettled) -> None:
         return
     if profile.reminders is not None:
         profile.reminders = [each for each in profile.reminders if each != (event.rule, event.item)] or None
-    item = profile.ledger.items.get(event.item)
-    if item is not None:  # a balance that is no longer below zero has none
-        item.reminded = (*item.reminded, event.rule)
+    profile.ledger.remind(event.item, event.rule)

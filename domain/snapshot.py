@@ -2,18 +2,19 @@
 
 A snapshot is what the store keeps of a profile. It begins with the number of its format: `thaw` reads every format
 that was ever written, `freeze` writes the newest. Sequences are tuples; inside a dict they are lists, as in JSON. Items
-are referred to by their arrival, which is unique within a profile. What follows from the rest is left out: the order of
-open items and of prepayments, and what a prepayment without an id has paid.
+are referred to by their arrival, which is unique within a profile.
 """
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
 from domain.events import MeasureRequested
-from domain.ledger import Claim, Item, Ledger, Payment
+from domain.first_format import thaw_ledger_1
+from domain.ledger import Claim, Item, Payment
 from domain.profile import Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The format that `freeze` writes."""
 
 State = tuple[object, ...]
@@ -28,8 +29,11 @@ class UnknownFormat(ValueError):
     """The state was written by a later version of this program, or is no state at all."""
 
 
-def freeze(profile: Profile) -> State:
-    """The profile as plain values that share nothing mutable with it; ``profile_id`` is left to who asks."""
+def freeze(profile: Profile, settled: bool = True) -> State:
+    """The profile as plain values that share nothing mutable with it; ``profile_id`` is left to who asks.
+
+    Without ``settled`` what is over in its ledger is left out, too.
+    """
     run = profile.run
     promise = profile.promise
     schedule = profile.schedule
@@ -46,7 +50,7 @@ def freeze(profile: Profile) -> State:
             dict(attributes) if attributes else None,
             profile.closed,
         ),
-        _frozen_ledger(profile),
+        _frozen_ledger(profile, settled),
         (
             profile.policy_version,
             profile.policy_segment,
@@ -95,9 +99,10 @@ def freeze(profile: Profile) -> State:
     )
 
 
-def _frozen_ledger(profile: Profile) -> State:
+def _frozen_ledger(profile: Profile, settled: bool) -> State:
     ledger = profile.ledger
     claims = ledger.claims
+    prepaid = ledger.credits
     sequences = profile.sequences
     ids = profile.ids
     return (
@@ -108,41 +113,21 @@ def _frozen_ledger(profile: Profile) -> State:
                 (item.item_id, item.due, item.arrival, item.left, item.since, item.claimed, item.reminded)
                 if item.claimed or item.reminded
                 else (item.item_id, item.due, item.arrival, item.left, item.since)
-                for item in ledger.items.values()
+                for item in (ledger.live_items() if claims else ledger.open_items)
             ]
         ),
-        tuple([_frozen_payment(payment_id, each) for payment_id, each in ledger.payments.items()]),
-        _frozen_credits(ledger) if ledger.credits else None,
-        tuple([(claim_id, each.item.arrival, each.amount, each.is_open) for claim_id, each in claims.items()])
-        if claims
+        # What a prepayment without an id has paid is never asked for.
+        tuple(
+            [(c.payment_id, c.arrival, c.amount, c.rest, c.paid if c.payment_id is not None else ()) for c in prepaid]
+        )
+        if prepaid
         else None,
+        tuple([(claim_id, each.item.arrival, each.amount) for claim_id, each in claims.items()]) if claims else None,
+        ledger.settled if settled else "",
         dict(sequences) if sequences else None,
         # Sorted, since the order of a set is another one in every process.
         tuple(sorted(ids)) if ids else None,
     )
-
-
-def _frozen_payment(payment_id: str, payment: Payment) -> State:
-    paid = payment.paid
-    if not paid:
-        if payment.reversed:
-            return (payment_id, payment.arrival, payment.amount, payment.rest, (), True)
-        return (payment_id, payment.arrival, payment.amount, payment.rest)
-    if len(paid) == 1:  # most payments pay one invoice
-        item, part = paid[0]
-        return (payment_id, payment.arrival, payment.amount, payment.rest, (item.arrival, part))
-    flat: list[int] = []
-    for item, part in paid:
-        flat.append(item.arrival)
-        flat.append(part)
-    return (payment_id, payment.arrival, payment.amount, payment.rest, tuple(flat))
-
-
-def _frozen_credits(ledger: Ledger) -> State | None:
-    """Prepayments that came from adjustments and claims; the others are payments with something left."""
-    assert ledger.credits is not None
-    named = {each.arrival for each in ledger.payments.values() if each.rest > 0}
-    return tuple([(c.arrival, c.amount, c.rest) for c in ledger.credits if c.arrival not in named]) or None
 
 
 def _frozen_run(run: Run) -> State:
@@ -210,12 +195,14 @@ def _frozen_command(command: MeasureRequested) -> State:
 def thaw(profile_id: str, state: State) -> Profile:
     """The profile that was frozen; the state stays as it is. Raises `UnknownFormat`."""
     format = state[0] if state else None
-    if format == 1:
-        return _thawed_1(profile_id, state)
+    if format == 1 or format == 2:
+        return _thawed(profile_id, state, _thaw_ledger if format == 2 else thaw_ledger_1)
     raise UnknownFormat(f"the state of profile {profile_id!r} has format {format!r}; this version reads 1 to {FORMAT}")
 
 
-def _thawed_1(profile_id: str, state: tuple[Any, ...]) -> Profile:
+def _thawed(
+    profile_id: str, state: tuple[Any, ...], thaw_ledger: Callable[[Profile, tuple[Any, ...]], None]
+) -> Profile:
     profile = Profile(profile_id)
     _, account, ledger, served, runs, agreed, waiting, profile.published, profile.version, profile.wake_at = state
     (
@@ -228,7 +215,7 @@ def _thawed_1(profile_id: str, state: tuple[Any, ...]) -> Profile:
         profile.closed,
     ) = account
     profile.attributes = dict(attributes) if attributes is not None else None
-    _thaw_ledger_1(profile, ledger)
+    thaw_ledger(profile, ledger)
     (
         profile.policy_version,
         profile.policy_segment,
@@ -240,60 +227,32 @@ def _thawed_1(profile_id: str, state: tuple[Any, ...]) -> Profile:
         profile.manager,
     ) = served
     run, profile.runs, past_runs, profile.blocked, loose = runs
-    profile.run = _thawed_run_1(run) if run is not None else None
+    profile.run = _thawed_run(run) if run is not None else None
     profile.past_runs = list(past_runs) if past_runs is not None else None
     profile.loose = [Restriction(*each) for each in loose] if loose is not None else None
     holds, promise, profile.broken_promises, schedule = agreed
     profile.holds = dict(holds) if holds is not None else None
     profile.promise = Promise(*promise) if promise is not None else None
     profile.schedule = Schedule(*schedule) if schedule is not None else None
-    _thaw_waiting_1(profile, waiting)
+    _thaw_waiting(profile, waiting)
     return profile
 
 
-def _thaw_ledger_1(profile: Profile, state: tuple[Any, ...]) -> None:
+def _thaw_ledger(profile: Profile, state: tuple[Any, ...]) -> None:
     ledger = profile.ledger
-    profile.balance, ledger.arrivals, items, payments, unnamed, claims, sequences, ids = state
-    by_arrival: dict[int, Item] = {}
-    for values in items:
-        item = Item(*values)
-        ledger.items[item.item_id] = item
-        by_arrival[item.arrival] = item
-        if item.left > 0:
-            ledger.open_items.append(item)
-    ledger.open_items.sort(key=_by_due_date)
-    waiting: list[Payment] = []
-    for payment_id, arrival, amount, rest, *more in payments:
-        payment = Payment(arrival, amount, rest)
-        if more:
-            flat = more[0]
-            payment.paid = tuple([(by_arrival[flat[n]], flat[n + 1]) for n in range(0, len(flat), 2)])
-            payment.reversed = len(more) > 1
-        ledger.payments[payment_id] = payment
-        if rest > 0:
-            waiting.append(payment)
-    if unnamed is not None:
-        waiting.extend([Payment(arrival, amount, rest) for arrival, amount, rest in unnamed])
-    if waiting:
-        waiting.sort(key=_by_arrival)
-        ledger.credits = waiting
+    profile.balance, ledger.arrivals, items, prepaid, claims, ledger.settled, sequences, ids = state
+    live = [Item(*values) for values in items]
+    ledger.open_items = tuple([item for item in live if item.left > 0])
+    if prepaid is not None:
+        ledger.credits = [Payment(*values) for values in prepaid]
     if claims is not None:
-        ledger.claims = {
-            claim_id: Claim(by_arrival[item], amount, is_open) for claim_id, item, amount, is_open in claims
-        }
+        by_arrival = {item.arrival: item for item in live}
+        ledger.claims = {claim_id: Claim(by_arrival[arrival], amount) for claim_id, arrival, amount in claims}
     profile.sequences = dict(sequences) if sequences is not None else None
     profile.ids = set(ids) if ids is not None else None
 
 
-def _by_due_date(item: Item) -> tuple[int, int]:
-    return item.due, item.arrival
-
-
-def _by_arrival(payment: Payment) -> int:
-    return payment.arrival
-
-
-def _thawed_run_1(state: tuple[Any, ...]) -> Run:
+def _thawed_run(state: tuple[Any, ...]) -> Run:
     number, run_id, plan, plan_version, opened_at, cursor, fired, skipped, issued, *rest = state
     run = Run(number, run_id, plan, plan_version, opened_at)
     run.cursor = cursor
@@ -308,7 +267,7 @@ def _thawed_run_1(state: tuple[Any, ...]) -> Run:
     return run
 
 
-def _thaw_waiting_1(profile: Profile, state: tuple[Any, ...]) -> None:
+def _thaw_waiting(profile: Profile, state: tuple[Any, ...]) -> None:
     contacts, disarmed, warnings, pending, tasks, outstanding, outside, reminders = state
     profile.reminders = [(rule, item) for rule, item in reminders] if reminders is not None else None
     if contacts is not None:

@@ -275,6 +275,5 @@ def _is_at_rest(profile: Profile) -> bool:
         or profile.warnings is not None
     ):
         return False
-    ledger.items.clear()
-    ledger.payments.clear()
+    ledger.settled = ""
     return True

@@ -172,7 +172,7 @@ def lose_money(profile: Profile) -> None:
 
 
 def pay_from_nothing(profile: Profile) -> None:
-    profile.ledger.credits = [Payment(profile.ledger.arrivals, 10, 10)]
+    profile.ledger.credits = [Payment(None, profile.ledger.arrivals, 10, 10)]
 
 
 def arrive_together(profile: Profile) -> None:

@@ -304,7 +304,7 @@ class Life:
             case "claim":
                 self.tell(m.ClaimOpened, self._new("C"), _one(list(ledger.items), b), amount)
             case "settle":
-                claims = [name for name, claim in (ledger.claims or {}).items() if claim.is_open]
+                claims = list(ledger.claims or {})
                 self.tell(m.ClaimClosed, _one(claims, a), ("upheld", "rejected")[b % 2])
             case _:
                 balance = (-1_000, -400, -1, 0, 99, 100, 299, 300)[a]

@@ -25,10 +25,10 @@ class Book:
         self.ledger.open(item_id, amount, due, at=due)
 
     def adjust(self, item_id: str, delta: int) -> None:
-        self.ledger.adjust(self.ledger.items[item_id], delta, at=1)
+        self.ledger.adjust(item_id, delta, at=1)
 
     def claim(self, claim_id: str, item_id: str, amount: int) -> None:
-        self.ledger.dispute(claim_id, self.ledger.items[item_id], amount)
+        self.ledger.dispute(claim_id, item_id, amount)
 
     @property
     def left(self) -> Sums:

@@ -84,11 +84,10 @@ def test_items_are_shared_again_by_what_refers_to_them() -> None:
     assert life.tell(messages.ClaimOpened, "C", "I1", 100) == "accepted"
     ledger = thaw("A", freeze(life.profile)).ledger
     first, second = ledger.items["I1"], ledger.items["I2"]
-    assert [(item.item_id, part) for item, part in ledger.payments["P"].paid] == [("I2", 500), ("I1", 200)]
-    assert ledger.payments["P"].paid[0][0] is second
+    assert ledger.payments["P"].paid == (second.arrival, 500, first.arrival, 200)
     assert ledger.claims is not None
     assert ledger.claims["C"].item is first
-    assert ledger.open_items == [first]
+    assert ledger.open_items == (first,)
     assert ledger.credits is None
 
 

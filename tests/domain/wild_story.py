@@ -13,6 +13,7 @@ from domain import messages as m
 from domain.calendar import DAY, HOUR, MINUTE
 from domain.policy import Attribute, Cap, Policy, Prevention, Segment, ServiceSegment
 from domain.record import Record
+from domain.settled import CLAIM
 from domain.snapshot import freeze, thaw
 from domain.work import work
 from tests.domain.world import (
@@ -149,8 +150,9 @@ def _has(life: Life, how: int, much: int) -> None:
 
 
 def _claims(life: Life, how: int, much: int) -> None:
-    claims = life.profile.ledger.claims or {}
-    life.tell(m.ClaimOpened, f"C{len(claims)}", life.pick(life.profile.ledger.items, how, "I?"), 1 + much * 29)
+    ledger = life.profile.ledger
+    name = f"C{len(ledger.claims or ()) + ledger.settled.count(chr(10) + CLAIM)}"
+    life.tell(m.ClaimOpened, name, life.pick(life.profile.ledger.items, how, "I?"), 1 + much * 29)
 
 
 def _settles(life: Life, how: int, much: int) -> None:
