@@ -112,6 +112,12 @@ class Casework:
         self._ends: int = 0
         self._facts: list[Record] = []
 
+    def watch(self, accounts: set[int]) -> None:
+        """From the beginning on, what these accounts' profiles hear is kept, and what is commanded for them."""
+        self.watched = accounts
+        for account in sorted(accounts):
+            self.heard.append((account, self._introductions[self._kinds[account]]))
+
     def begin(self, ends: int, actions: Iterable[Action], day: int) -> None:
         """A day that ends before ``ends``, with what is known of it beforehand."""
         self._ends = ends
@@ -204,8 +210,6 @@ class Casework:
         profile = Profile(f"{self._name}{account}")
         self.profiles[account] = profile
         introduction = self._introductions[self._kinds[account]]
-        if self.watched is not None and account in self.watched:
-            self.heard.append((account, introduction))
         work(profile, introduction, self._policy, [])
         return profile
 

@@ -5,7 +5,7 @@ arrays, and the domain is asked only about those for whom it could decide someth
 order of their instants; between them SimPy's events of people and lines take their turn.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator
 from datetime import date
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ class Branch:
         seed: int,
         replication: int,
         number: int,
-        watched: Iterable[int] = (),
+        watched: Collection[int] = (),
     ) -> None:
         """``watched`` accounts keep what their profiles heard, and what was commanded for them (in ``cases``)."""
         size = scenario.size(number)
@@ -85,7 +85,8 @@ class Branch:
             set(DELIVERED_AT_ONCE),
             Office(self._site, self._services, self._people, Dialling(self._site)),
         )
-        self.cases.watched = set(watched) or None
+        if watched:
+            self.cases.watch(set(watched))
         self._site.cases = self.cases
         self._payers: Final = Payers(scenario, self.portfolio, self._chance)
         protected = np.array([each.party in policy.contact.parties for each in self.portfolio.introductions])
