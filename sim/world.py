@@ -14,7 +14,7 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from domain.calendar import HOUR, NEVER, SECOND
-from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, PaymentReceived
+from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, InvoiceIssued, PaymentReceived
 from domain.policy import Policy
 from sim import chance as c
 from sim.ageing import Ageing
@@ -34,7 +34,6 @@ from sim.site import Day, Site
 from sim.tally import Key, Months, Tally
 from sim.trials import Trials
 
-DELIVERED_AT_ONCE: Final = frozenset({"notify", "legal", "task"})
 _CONTACTS: Final = {"reminder": "contacts_reminder", "notify": "contacts_notify", "call": "contacts_call"}
 
 
@@ -74,20 +73,22 @@ class Branch:
             share=size / scenario.branch_accounts,
             codes=self._known.codes,
         )
-        self._services: Final = Services(size, self.tally, self._known.reversed_by)
+        self._services: Final = Services(size, self._known.reversed_by)
+        self._suspended: Final = np.frombuffer(self._services.suspended, dtype=np.bool_)
         self._people: Final = People(self._site, self._services)
+        self._office: Final = Office(self._site, self._services, self._people, Dialling(self._site))
         self.cases: Final = Casework(
             policy,
             f"B{number}-",
             self.portfolio.kind.tolist(),
             self.portfolio.introductions,
             self._known.codes,
-            set(DELIVERED_AT_ONCE),
-            Office(self._site, self._services, self._people, Dialling(self._site)),
+            self._office,
         )
         if watched:
             self.cases.watch(set(watched))
         self._site.cases = self.cases
+        self._site.catch_up = self.catch_up
         self._payers: Final = Payers(scenario, self.portfolio, self._chance)
         protected = np.array([each.party in policy.contact.parties for each in self.portfolio.introductions])
         self._contacts: Final = ContactLog(policy, protected[self.portfolio.kind])
@@ -97,14 +98,16 @@ class Branch:
         ]
         self._under_contract: Final = np.ones(size, dtype=np.bool_)
         # At rest: nothing but a new debt can make the domain act, and of a new debt it need not hear before that.
-        self._resting: Final = ~self._has_balance
-        self._wake: Final = np.full(size, NEVER, dtype=np.int64)
+        self._resting: Final = np.frombuffer(self.cases.resting, dtype=np.bool_)
+        self._resting[:] = ~self._has_balance
+        self._wake: Final = np.frombuffer(self.cases.wakes, dtype=np.int64)
         self._fed: Final = np.zeros(size, dtype=np.int32)
         self._disputed: Final[Money] = np.zeros(size, dtype=np.int64)
         self._answers: Final[dict[int, list[tuple[int, int, int]]]] = {}
         self._issued_on: Final = {
             day: np.flatnonzero((self.portfolio.issue_day == day) & (self.portfolio.charge > 0)) for day in range(1, 32)
         }
+        self._issues_to_come: Final = _days_of_month_to_come(scenario)
         self._actions: list[Action] = []
 
     def run(self) -> Tally:
@@ -118,7 +121,8 @@ class Branch:
             midnight, ends = zone.midnight(day), zone.midnight(day + 1)
             self._site.today = Day(number=day, month=int(self.months.of[day - scenario.start]))
             self._begin(day, midnight, ends)
-            cases.begin(ends, self._actions, day)
+            self._office.begin(day)
+            cases.begin(ends, self._actions, day, set(self._office.failing))
             while True:
                 upcoming = env.peek()
                 cases.pauses_at = NEVER if upcoming == float("inf") else int(upcoming)
@@ -145,10 +149,6 @@ class Branch:
         self._feed(due[resting])
         awake = due[~resting]
         self._act(self._wake[awake], TIMER, awake, WAKE, awake, awake, awake)
-        # A letter to somebody at rest finds the debts that came before it.
-        posted = self.cases.addressees(day)
-        if posted:
-            self._feed(np.array([each for each in posted if self._resting[each]], dtype=np.int64))
 
     def _act(self, at: Any, rank: int, accounts: Rows, what: int, first: Any, second: Any, third: Any) -> None:
         """Notes an action of each of ``accounts``; the columns are as long, or one number for all."""
@@ -214,6 +214,7 @@ class Branch:
         """The domain hears of the invoices that it has not heard of yet; from now on it hears everything."""
         books = self.books
         self._resting[rows] = False
+        self._wake[rows] = NEVER
         while len(rows) > 0:
             rows = rows[self._fed[rows] < books.count[rows]]
             items = self._fed[rows]
@@ -227,6 +228,17 @@ class Branch:
                 books.due[rows, items],
             )
             self._fed[rows] += 1
+
+    def catch_up(self, account: int) -> None:
+        """An account at rest hears at once of the invoices that it has not heard of."""
+        books = self.books
+        self._resting[account] = False
+        self._wake[account] = NEVER
+        for item in range(int(self._fed[account]), int(books.count[account])):
+            at = int(books.issued_at[account, item])
+            amount, due = int(books.billed[account, item]), int(books.due[account, item])
+            self.cases.tell(account, InvoiceIssued(at, f"I{item}", amount, self.policy.zone.day(at), due))
+        self._fed[account] = books.count[account]
 
     def _tell_balances(self, rows: Rows, at: int, day: int) -> None:
         self._act(at, MESSAGE, rows, BALANCE, self.books.prepaid[rows] - self.books.outstanding[rows], day, 0)
@@ -326,29 +338,45 @@ class Branch:
 
     def _end(self, day: int, ends: int) -> None:
         month, today = self._site.today.month, self._site.today
-        self._note_wakes()
         contacts = self._note_commands(day, month)
-        self._services.until(ends, month)
+        self._switch_services(day, ends)
         for account in today.terminated:
-            self._end_contract(account, ends, month)
+            self._end_contract(account, ends)
         self._let_go(day, ends, month, contacts)
         self._payers.sleep()
         place = day - self.scenario.start
         self.tally.daily["outstanding"][place] = self.books.outstanding.sum()
         self.tally.daily["overdue"][place] = self._ageing.overdue_total(day)
-        self.tally.daily["suspended"][place] = self._services.suspended.sum()
-        if place + 1 == len(self.months.of) or self.months.of[place + 1] != month:
-            self._services.close_month(ends, month)
+        self.tally.daily["suspended"][place] = self._suspended.sum()
+        is_last = place + 1 == len(self.months.of) or self.months.of[place + 1] != month
+        if is_last:
+            self._services.count_until(ends)
+        self._count_without_service(month)
+        if is_last:
             self._ageing.close_month(day, month, self._under_contract)
 
-    def _note_wakes(self) -> None:
-        wakes = self.cases.wakes
-        if wakes:
-            rows = np.fromiter(wakes.keys(), dtype=np.int64, count=len(wakes))
-            self._wake[rows] = np.fromiter(wakes.values(), dtype=np.int64, count=len(wakes))
-        rested = self.cases.rested
-        if rested:
-            self._resting[np.fromiter(rested, dtype=np.int64, count=len(rested))] = True
+    def _switch_services(self, day: int, ends: int) -> None:
+        """Networks and partners carry out the day's restrictions and reversals, each after its delay."""
+        switches = sorted(self.cases.switches)
+        delays = np.zeros(len(switches), dtype=np.int64)
+        accounts = np.array([account for _, account, _, _ in switches], dtype=np.int64)
+        targets = [self._known.targets.get(measure, "network") for _, _, measure, _ in switches]
+        for target in sorted(set(targets)):
+            rows = np.array([row for row, each in enumerate(targets) if each == target])
+            delays[rows] = self._office.delays(day, target, accounts[rows])
+        self._services.switch(
+            [
+                (at + delay, account, measure, is_off)
+                for (at, account, measure, is_off), delay in zip(switches, delays.tolist(), strict=True)
+            ],
+            ends,
+        )
+
+    def _count_without_service(self, month: int) -> None:
+        ended = np.array(self._services.ended, dtype=np.int64).reshape(-1, 3)
+        self._services.ended = []
+        self.tally.add("seconds_without_service", month, ended[:, 0], ended[:, 1])
+        self.tally.add("seconds_without_service_paid", month, ended[:, 0], ended[:, 2])
 
     def _note_commands(self, day: int, month: int) -> Rows:
         """Counts the day's commands and lets them move the debtors; returns the accounts that were contacted."""
@@ -414,28 +442,35 @@ class Branch:
             who, count = np.unique(contacted, return_counts=True)
             beyond = self._contacts.in_month(who) - self._payers.tolerated()[who]
             extra[who] = np.clip(beyond, 0, count)
-        leaving = self._payers.leaving(day, self._services.suspended, extra)
+        leaving = self._payers.leaving(day, self._suspended, extra)
         leaving = leaving[self._under_contract[leaving]]
         self.tally.add("churned", month, leaving)
         self.tally.add("lost_charges", month, leaving, self._charges_after(day, leaving))
         for account in leaving.tolist():
-            self._end_contract(account, ends, month)
+            self._end_contract(account, ends)
             self.cases.post(ends, account, AccountClosed(ends, "the customer has left"))
 
-    def _end_contract(self, account: int, at: int, month: int) -> None:
+    def _end_contract(self, account: int, at: int) -> None:
         self._under_contract[account] = False
-        self._services.contract_ended(account, at, month)
+        self._services.contract_ended(account, at)
 
     def _charges_after(self, day: int, rows: Rows) -> Money:
         """What the accounts would have been billed from the day after ``day`` to the horizon."""
-        counts = np.zeros(32, dtype=np.int64)
-        for later in range(day + 1, self.months.end):
-            counts[date.fromordinal(later).day] += 1
+        counts = self._issues_to_come[day + 1 - self.scenario.start]
         found: Money = self.portfolio.charge[rows] * counts[self.portfolio.issue_day[rows]]
         return found
 
 
 _NOBODY: Final = np.empty(0, dtype=np.int64)
+
+
+def _days_of_month_to_come(scenario: Scenario) -> npt.NDArray[np.int64]:
+    """How often each day of the month comes from each day of the experiment (a row) to its end."""
+    counts = np.zeros((scenario.days + 1, 32), dtype=np.int64)
+    for place in range(scenario.days - 1, -1, -1):
+        counts[place] = counts[place + 1]
+        counts[place, date.fromordinal(scenario.start + place).day] += 1
+    return counts
 
 
 def _keys(portfolio: Portfolio, trials: Trials) -> tuple[list[Key], Rows]:
