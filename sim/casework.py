@@ -33,11 +33,12 @@ LETTER: Final = 0
 INVOICE: Final = 1
 BALANCE: Final = 2
 PAYMENT: Final = 3
-WAKE: Final = 4
+REMINDED: Final = 4  # before the timer that it takes the place of
+WAKE: Final = 5
 
 Action: TypeAlias = tuple[int, int, int, int, int, int, int]
 """Instant, rank, account, what, and three numbers more: an invoice's item, amount and due day; a payment's serial
-number and amount; a balance and its sequence; a letter's number."""
+number and amount; a balance and its sequence; a letter's number. `REMINDED` is a timer whose commands left already."""
 
 SOURCE: Final = "billing"
 _DELIVERED: Final = frozenset({"notify", "legal", "task"})
@@ -103,6 +104,8 @@ class Casework:
         """What the watched accounts' profiles heard, in its order."""
         self.asked: list[tuple[int, Record]] = []
         """What was commanded for them."""
+        self.reminded: Final[dict[int, list[str]]] = {}
+        """The reminders that accounts got before their profiles could hear of them."""
         self._policy: Final = policy
         self._name: Final = name
         self._kinds: Final = kinds
@@ -179,24 +182,33 @@ class Casework:
                 self._next += 1
             else:
                 return self.pauses_at >= self._ends
-            self._act(action)
+            self.act(action)
 
     def tell(self, account: int, message: Record) -> None:
         """Hands a message to a profile, which begins with it if there is none; one that is closed hears no more."""
         profile = self.profiles.get(account)
         if profile is None:
             profile = self._introduced(account)
+        if len(self.reminded) > 0 and account in self.reminded:
+            for name in self.reminded.pop(account):
+                profile.count_outside(name)
         if not profile.closed:
             self._hear(account, profile, message)
 
-    def _act(self, action: Action) -> None:
+    def act(self, action: Action) -> None:
+        """An action happens."""
         at, _, account, what, first, second, third = action
         profile = self.profiles.get(account)
         message: Record
-        if what == WAKE:
+        if what >= REMINDED:
             if profile is None or profile.wake_at > at:
                 return
             message = Wake(at)
+            if what == REMINDED:
+                work(profile, message, self._policy, [], True)
+                self.wakes[account] = NEVER
+                self._wait(account, profile.wake_at)
+                return
         elif what == PAYMENT:
             message = PaymentReceived(at, f"P{first}", second)
         elif what == INVOICE:
@@ -246,11 +258,17 @@ class Casework:
                     self._outside.promise_ended(account, fact.at, False)
             self._facts = facts
         wake_at = profile.wake_at
+        if isinstance(message, Wake):
+            self.wakes[account] = NEVER
+        self._wait(account, wake_at)
+        self.resting[account] = 1 if wake_at == NEVER and _is_at_rest(profile) else 0
+
+    def _wait(self, account: int, wake_at: int) -> None:
+        """The account wants to be woken; within the day that is an action, unless it is one already."""
         before = self.wakes[account]
         self.wakes[account] = wake_at
-        if wake_at < self._ends and (wake_at != before or isinstance(message, Wake)):
+        if wake_at < self._ends and wake_at != before:
             heappush(self._aside, (wake_at, TIMER, account, WAKE, 0, 0, 0))
-        self.resting[account] = 1 if wake_at == NEVER and _is_at_rest(profile) else 0
 
     def _commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
         is_watched = self.watched is not None and account in self.watched

@@ -42,6 +42,7 @@ class Office:
             for chance, how in ((gateway.fails, FAILS), (gateway.silent, SILENT)):
                 if chance > 0:
                     self._parts.append((chance, target, how))
+        self._bounds: Final = np.cumsum([chance for chance, _, _ in self._parts])
 
     def begin(self, day: int) -> None:
         """Settles whom which system fails today."""
@@ -49,11 +50,11 @@ class Office:
         if not self._parts:
             return
         drawn = self._site.chance.uniforms(c.GATEWAY, day)
-        low = 0.0
-        for chance, target, how in self._parts:
-            for account in np.flatnonzero((drawn >= low) & (drawn < low + chance)).tolist():
-                self.failing[account] = (target, how)
-            low += chance
+        accounts = np.flatnonzero(drawn < self._bounds[-1])
+        parts = np.searchsorted(self._bounds, drawn[accounts], side="right")
+        for account, part in zip(accounts.tolist(), parts.tolist(), strict=True):
+            _, target, how = self._parts[part]
+            self.failing[account] = (target, how)
 
     def delays(self, day: int, target: str, accounts: Rows) -> Money:
         """How long the accounts' commands of ``day`` take to be carried out by ``target``."""

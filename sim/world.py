@@ -14,11 +14,11 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from domain.calendar import HOUR, NEVER, SECOND
-from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, InvoiceIssued, PaymentReceived
+from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, PaymentReceived
 from domain.policy import Policy
 from sim import chance as c
 from sim.ageing import Ageing
-from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, TIMER, WAKE, Action, Casework
+from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, REMINDED, TIMER, WAKE, Action, Casework
 from sim.chance import Chance
 from sim.contact_log import ContactLog
 from sim.dialler import Dialling
@@ -32,7 +32,7 @@ from sim.scenario import Scenario
 from sim.services import Services
 from sim.site import Day, Site
 from sim.tally import Key, Months, Tally
-from sim.trials import Trials
+from sim.trials import Rehearsal, Trials
 
 _CONTACTS: Final = {"reminder": "contacts_reminder", "notify": "contacts_notify", "call": "contacts_call"}
 
@@ -102,6 +102,10 @@ class Branch:
         self._resting[:] = ~self._has_balance
         self._wake: Final = np.frombuffer(self.cases.wakes, dtype=np.int64)
         self._fed: Final = np.zeros(size, dtype=np.int32)
+        # Reminders of which the domain has not heard: of the one debt that it has not heard of, and of all, by rule.
+        self._steps: Final = np.zeros(size, dtype=np.int8)
+        self._untold: Final = np.zeros((len(policy.reminders), size), dtype=np.int16)
+        self._reminded: list[tuple[Rows, int, int]] = []
         self._disputed: Final[Money] = np.zeros(size, dtype=np.int64)
         self._answers: Final[dict[int, list[tuple[int, int, int]]]] = {}
         self._issued_on: Final = {
@@ -120,8 +124,8 @@ class Branch:
         for day in range(scenario.start, scenario.start + scenario.days):
             midnight, ends = zone.midnight(day), zone.midnight(day + 1)
             self._site.today = Day(number=day, month=int(self.months.of[day - scenario.start]))
-            self._begin(day, midnight, ends)
             self._office.begin(day)
+            self._begin(day, midnight, ends)
             cases.begin(ends, self._actions, day, set(self._office.failing))
             while True:
                 upcoming = env.peek()
@@ -137,17 +141,16 @@ class Branch:
 
     def _begin(self, day: int, midnight: int, ends: int) -> None:
         self._actions = []
+        self._reminded = []
         office_at = midnight + self.scenario.billed_hour * HOUR
         if day == self.scenario.start:
             self._open_books(day, midnight)
         self._drop_debts(day, office_at)
         self._answer_claims(day, office_at)
         self._bill(day, office_at)
-        self._receive_payments(day, midnight)
+        self._receive_payments(day, midnight, ends)
         due = np.flatnonzero(self._wake < ends)
-        resting = self._resting[due]
-        self._feed(due[resting])
-        awake = due[~resting]
+        awake = due[~self._resting[due]]
         self._act(self._wake[awake], TIMER, awake, WAKE, awake, awake, awake)
 
     def _act(self, at: Any, rank: int, accounts: Rows, what: int, first: Any, second: Any, third: Any) -> None:
@@ -189,9 +192,12 @@ class Branch:
         invoiced = rows[~in_balance]
         resting = self._resting[invoiced]
         self._feed(invoiced[~resting])
-        deferred = invoiced[resting]
-        wakes = self._trials.wakes(at, day, due[~in_balance][resting], self.portfolio.kind[deferred])
-        self._wake[deferred] = np.minimum(self._wake[deferred], wakes)
+        # A second debt beside one of which nothing was told yet is told with it: rehearsals know of one.
+        alone = self._fed[invoiced] == self.books.count[invoiced] - 1
+        self._feed(invoiced[resting & ~alone])
+        deferred = invoiced[resting & alone]
+        rehearsals, place = self._rehearsals(deferred)
+        self._wake[deferred] = np.array([each.wake_after(0) for each in rehearsals], dtype=np.int64)[place]
         self._open_claims(day, at, rows[~in_balance])
 
     def _amounts(self, day: int, rows: Rows) -> Money:
@@ -215,6 +221,7 @@ class Branch:
         books = self.books
         self._resting[rows] = False
         self._wake[rows] = NEVER
+        self._feed_reminders(rows)
         while len(rows) > 0:
             rows = rows[self._fed[rows] < books.count[rows]]
             items = self._fed[rows]
@@ -231,20 +238,72 @@ class Branch:
 
     def catch_up(self, account: int) -> None:
         """An account at rest hears at once of the invoices that it has not heard of."""
-        books = self.books
-        self._resting[account] = False
-        self._wake[account] = NEVER
-        for item in range(int(self._fed[account]), int(books.count[account])):
-            at = int(books.issued_at[account, item])
-            amount, due = int(books.billed[account, item]), int(books.due[account, item])
-            self.cases.tell(account, InvoiceIssued(at, f"I{item}", amount, self.policy.zone.day(at), due))
-        self._fed[account] = books.count[account]
+        todays, self._actions = self._actions, []
+        self._feed(np.array([account]))
+        for action in sorted(self._actions):
+            self.cases.act(action)
+        self._actions = todays
+
+    def _feed_reminders(self, rows: Rows) -> None:
+        """What the domain has not heard of, it has not reminded of: it is told how often it has, and does it again."""
+        reminded = rows[self._steps[rows] > 0]
+        if len(reminded) > 0:
+            rehearsals, place = self._rehearsals(reminded)
+            for number, rehearsal in enumerate(rehearsals):
+                of_it = reminded[place == number]
+                for step, (instant, rule) in enumerate(rehearsal.reminders):
+                    who = of_it[self._steps[of_it] > step]
+                    self._untold[rule, who] -= 1
+                    self._act(instant, TIMER, who, REMINDED, 0, 0, 0)
+            self._steps[reminded] = 0
+        for prevention, counts in zip(self.policy.reminders, self._untold, strict=True):
+            for account in rows[counts[rows] > 0].tolist():
+                self.cases.reminded.setdefault(account, []).extend([prevention.name] * int(counts[account]))
+            counts[rows] = 0
+
+    def _rehearsals(self, rows: Rows) -> tuple[list[Rehearsal], Rows]:
+        """Of the only debt of each of ``rows`` that the domain has not heard of."""
+        items = self._fed[rows]
+        return self._trials.of(
+            self.books.issued_at[rows, items], self.books.due[rows, items], self.portfolio.kind[rows]
+        )
+
+    def _remind(self, ends: int) -> None:
+        """Those at rest of whom the domain would do something today: they are reminded, or it hears of them."""
+        due = np.flatnonzero(self._wake < ends)
+        rows = due[self._resting[due]]
+        # Whom a system fails, or somebody watches, is worked step by step.
+        failing = np.fromiter(self._office.failing, dtype=np.int64, count=len(self._office.failing))
+        apart = np.isin(rows, failing)
+        if self.cases.watched is not None:
+            apart |= np.isin(rows, np.array(sorted(self.cases.watched), dtype=np.int64))
+        self._feed(rows[apart])
+        rows = rows[~apart]
+        while len(rows) > 0:
+            rehearsals, place = self._rehearsals(rows)
+            heard = []
+            for number, rehearsal in enumerate(rehearsals):
+                of_it = rows[place == number]
+                steps = self._steps[of_it]
+                for step in np.unique(steps).tolist():
+                    who = of_it[steps == step]
+                    if step >= len(rehearsal.reminders):
+                        heard.append(who)
+                        continue
+                    instant, rule = rehearsal.reminders[step]
+                    self._reminded.append((who, rule, instant))
+                    self._untold[rule, who] += 1
+                    self._steps[who] += 1
+                    self._wake[who] = rehearsal.wake_after(step + 1)
+            for who in heard:
+                self._feed(who)
+            rows = rows[self._resting[rows] & (self._wake[rows] < ends)]
 
     def _tell_balances(self, rows: Rows, at: int, day: int) -> None:
         self._act(at, MESSAGE, rows, BALANCE, self.books.prepaid[rows] - self.books.outstanding[rows], day, 0)
         self._fed[rows] = self.books.count[rows]
 
-    def _receive_payments(self, day: int, midnight: int) -> None:
+    def _receive_payments(self, day: int, midnight: int, ends: int) -> None:
         books, on = self.books, date.fromordinal(day)
         payable = np.maximum(books.outstanding - self._disputed, 0)
         drawn = self._payers.draw(day, on.weekday(), on.day, payable, books.oldest)
@@ -259,21 +318,29 @@ class Branch:
         first, last = self.scenario.paid_hours
         instants = midnight + first * HOUR + (moments * (last - first) * 3600).astype(np.int64) * SECOND
         # Who owes nothing after it, and paid before the domain would have acted, leaves no trace there.
-        unseen = self._resting[rows] & (amounts == books.outstanding[rows]) & (instants <= self._wake[rows])
+        pays_all = amounts == books.outstanding[rows]
+        unseen = self._resting[rows] & pays_all & (instants <= self._wake[rows])
+        self._settle_unseen(rows[unseen], instants[unseen], amounts[unseen], day)
+        self._remind(ends)
+        later = ~unseen & self._resting[rows] & pays_all & (instants <= self._wake[rows])
+        self._settle_unseen(rows[later], instants[later], amounts[later], day)
+        unseen |= later
         month = self._site.today.month
         parts = books.pay(rows, amounts)
         self._ageing.paid(day, parts)
         self.tally.add("collected", month, rows, amounts)
         self.tally.daily["collected"][day - self.scenario.start] += amounts.sum()
         self._payers.relieve(rows[books.outstanding[rows] == 0])
-        quiet = rows[unseen]
-        self._wake[quiet] = NEVER
-        if self.cases.watched is not None:
-            self._write_down(quiet, instants[unseen], amounts[unseen], day)
-        self._fed[quiet] = books.count[quiet]
         heard = rows[~unseen]
         self._feed(heard[self._resting[heard]])
         self._act(instants[~unseen], MESSAGE, heard, PAYMENT, day, amounts[~unseen], 0)
+
+    def _settle_unseen(self, rows: Rows, instants: Money, amounts: Money, day: int) -> None:
+        self._wake[rows] = NEVER
+        self._steps[rows] = 0
+        if self.cases.watched is not None:
+            self._write_down(rows, instants, amounts, day)
+        self._fed[rows] = self.books.count[rows]
 
     def _write_down(self, rows: Rows, instants: Money, amounts: Money, day: int) -> None:
         """What the watched accounts' profiles were not told, because it changes nothing."""
@@ -382,7 +449,7 @@ class Branch:
         """Counts the day's commands and lets them move the debtors; returns the accounts that were contacted."""
         tally, today, contacted = self.tally, self._site.today, []
         self._contacts.turn(day)
-        sent = np.array(self.cases.sent, dtype=np.int64).reshape(-1, 4)
+        sent = np.concatenate([np.array(self.cases.sent, dtype=np.int64).reshape(-1, 4), *self._reminders_sent()])
         tally.add_commands(month, sent[:, 0], sent[:, 1])
         failures = np.array(today.failures, dtype=np.int64).reshape(-1, 2)
         tally.add_commands(month, failures[:, 0], failures[:, 1], failed=True)
@@ -411,6 +478,22 @@ class Branch:
             return _NOBODY
         tally.daily["contacts"][day - self.scenario.start] += sum(map(len, contacted))
         return np.concatenate(contacted)
+
+    def _reminders_sent(self) -> list[npt.NDArray[np.int64]]:
+        """The reminders of which the domain was not asked, as commands: account, code, instant, sending."""
+        codes = self._known.codes[""]
+        return [
+            np.stack(
+                [
+                    who,
+                    np.full_like(who, codes[self.policy.reminders[rule].name]),
+                    np.full_like(who, at),
+                    np.ones_like(who),
+                ],
+                axis=1,
+            )
+            for who, rule, at in self._reminded
+        ]
 
     def _delivered(self, accounts: Rows, codes: Rows, failures: npt.NDArray[np.int64]) -> Rows:
         """The accounts whose commands did not fail."""
