@@ -17,7 +17,7 @@ BENCHES  = $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)
 .NOTPARALLEL:
 .SHELLFLAGS := -eu -c
 
-.PHONY: help install demo test check lint types imports tests tests-slow format bench bench-smoke \
+.PHONY: help install demo test check lint types imports tests tests-slow seeds format bench bench-smoke \
         services compiled interpreted test-compiled wheel lock clean
 
 help: ## list the commands
@@ -72,6 +72,9 @@ tests: install ## pytest alone; PYTEST_ARGS='-k word' narrows it
 
 tests-slow: install ## the slow tests, which the suite leaves out
 	$(BIN)/pytest -n $(JOBS) -m slow --timeout 1800 $(PYTEST_ARGS)
+
+seeds: install ## many seeded worlds of faults: SEEDS=5000 says up to which
+	SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -q -n $(JOBS) tests/engine/test_seeds.py $(PYTEST_ARGS)
 
 format: install ## put style and formatting right
 	$(BIN)/ruff check --fix .

@@ -24,11 +24,13 @@ class Crew:
     """What all profile actors of a lane share: the policy that holds, and how the world around them behaves.
 
     Timers that came due before ``late_before`` are late: a measure fires now, once, under the rules of now, and after
-    the messages that wait. ``confirms``: every command counts as confirmed at once (replay).
+    the messages that wait. ``confirms``: every command counts as confirmed at once (replay). ``active_max`` bounds the
+    profiles of a segment that are held in memory (0: no bound); it and ``hold_unknown`` may change between batches.
     """
 
     policy: Policy
     hold_unknown: int = 10 * MINUTE
+    active_max: int = 0
     confirms: bool = False
     freezes: bool = True
     late_before: int = 0

@@ -77,13 +77,11 @@ class SegmentSupervisor(LaneActor):
         name: str | None,
         crew: Crew,
         siblings: "Mapping[str | None, LaneRef[SegmentSupervisor]]",
-        active_max: int,
     ) -> None:
-        """``siblings`` may grow later; ``active_max`` bounds the profiles held in memory (0: no bound)."""
+        """``siblings`` may grow later."""
         self.name: Final = name
         self.crew: Final = crew
         self.siblings: Final = siblings
-        self.active_max: Final = active_max
         # In order of last use: the first is the one to let go.
         self.profiles: Final[dict[str, LaneRef[ProfileActor]]] = {}
 
@@ -138,7 +136,7 @@ class SegmentSupervisor(LaneActor):
                 batch.passivated.append(errand.profile_id)
             elif profile.policy_segment != self.name and profile.projection != "":
                 self._move(errand.profile_id, profile.policy_segment, batch)
-        if self.active_max:
+        if self.crew.active_max:
             self._passivate(batch)
         batch.reply(batch)
 
@@ -157,7 +155,7 @@ class SegmentSupervisor(LaneActor):
 
     def _passivate(self, batch: Batch) -> None:
         working = {errand.profile_id for errand in batch.errands}
-        excess = len(self.profiles) - self.active_max
+        excess = len(self.profiles) - self.crew.active_max
         if excess <= 0:
             return
         idle = [profile_id for profile_id in list(self.profiles)[:excess] if profile_id not in working]

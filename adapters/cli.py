@@ -91,19 +91,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        if debug:
-            from traceback import print_exception
-
-            print_exception(error)
-        status, lines = _told(error)
-        for line in lines:
-            print(f"dms {name}: {line}" if name else f"dms: {line}", file=sys.stderr)
+        status = explain(name, error, debug)
         try:
             sys.stdout.flush()
         except OSError:
             _drop_stdout()
         return status
     return FINE
+
+
+def explain(name: str, error: Exception, debug: bool = False) -> int:
+    """Says on standard error what went wrong with a command; the exit status."""
+    if debug:
+        from traceback import print_exception
+
+        print_exception(error)
+    status, lines = _told(error)
+    for line in lines:
+        print(f"dms {name}: {line}" if name else f"dms: {line}", file=sys.stderr)
+    return status
 
 
 def file_named(text: str) -> str:

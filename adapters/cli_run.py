@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 from cyclopts import Parameter
 
-from adapters.cli import FAILED, FINE, STANDARD, Failure, file_named
+from adapters.cli import FAILED, FINE, STANDARD, Failure, WrongUse, explain, file_named
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from adapters.logs import Log
     from adapters.node import Node
+    from adapters.settings import Settings
 
 UNDER_WAY_BYTES_MAX: Final = 64 << 20
 
@@ -26,21 +27,22 @@ UNDER_WAY_BYTES_MAX: Final = 64 << 20
 def run(
     *,
     config: Annotated[Path | None, Parameter(help="The settings, a TOML file.")] = None,
-    workers: Annotated[int | None, Parameter(help="How many work at once.")] = None,
+    workers: Annotated[int | None, Parameter(help="How many processes work at once.")] = None,
     input: Annotated[str | None, Parameter(help="Events to take in, JSON lines; - for standard input.")] = None,
 ) -> int:
     """Run the production engine: take events in, work them, send commands, serve HTTP.
 
     Without settings: a SQLite file dms.db, an in-process broker, the packaged policy, HTTP on 127.0.0.1:8080. What
     leaves is written to standard output as JSON lines, the log to standard error. With --input, the events of the file
-    are fed in order; then it goes on serving. SIGTERM or Ctrl-C end it within 15 seconds, and nothing is lost; a second
-    one ends it at once. SIGUSR1 and SIGUSR2 have more or less logged.
+    are fed in order; then it goes on serving. With --workers, so many processes share the work, each with HTTP on a
+    port of its own, one above the other: for a store in PostgreSQL and events from RabbitMQ. SIGTERM or Ctrl-C end it
+    within 15 seconds, and nothing is lost; a second one ends it at once. SIGUSR1 and SIGUSR2 have more or less logged.
 
     For example:
 
         dms run --config dms.toml --input events.jsonl > commands.jsonl
     """
-    from adapters.json_lines import InputError, opened
+    from adapters.json_lines import opened
     from adapters.settings import load_settings
 
     settings = load_settings(config, {"workers": workers})
@@ -48,7 +50,44 @@ def run(
     if file is not None and file != STANDARD and not _is_pipe(file):
         with opened(file):  # better known now than in a thread
             pass
+    if settings.workers > 1:
+        return _run_workers(settings, file)
+    return serve(settings, file)
+
+
+def _run_workers(settings: "Settings", file: str | None) -> int:
+    from adapters.logs import open_log
+    from adapters.policy_files import load_policy
+    from adapters.workers import Workers
+
+    if settings.store_kind != "postgresql" or settings.broker_kind != "amqp":
+        raise WrongUse(
+            f"workers = {settings.workers} needs what processes can share: a store in PostgreSQL, and RabbitMQ"
+        )
+    if file is not None:
+        raise WrongUse("--input feeds one process: without --workers, or by POST /api/v1/events")
+    if settings.policy_kind == "files":
+        load_policy(settings.policy)  # better told once than by every worker
+    log = open_log(settings.log_level, settings.log_format)
+    stopping = Event()
+    workers = Workers(settings, work, log)
+    with _told_to_stop(stopping), _told_how_much_to_log(log, workers.signal):
+        stopped = workers.run(stopping)
+    _leave(FINE if stopped else FAILED)
+
+
+def work(settings: "Settings") -> int:
+    """The life of one worker; its exit status."""
+    try:
+        return serve(settings, None)
+    except Exception as error:
+        return explain("run", error)
+
+
+def serve(settings: "Settings", file: str | None) -> int:
+    """Runs a node until it is told to stop; does not return where that goes well. ``file`` is fed to it."""
     from adapters.bootstrap import open_node  # half a second, which a mistake above need not wait for
+    from adapters.json_lines import InputError
 
     node = open_node(settings)
     stopping = Event()
@@ -182,13 +221,16 @@ def _told_to_stop(stopping: Event) -> Iterator[None]:
 
 
 @contextmanager
-def _told_how_much_to_log(log: "Log") -> Iterator[None]:
-    """SIGUSR1 has one level more logged, SIGUSR2 one less; for where HTTP is off or not to be reached."""
+def _told_how_much_to_log(log: "Log", also: "Callable[[signal.Signals], None] | None" = None) -> Iterator[None]:
+    """SIGUSR1 has one level more logged, SIGUSR2 one less; for where HTTP is off or not to be reached. ``also`` is told
+    of the signal."""
     steps = {signal.SIGUSR1: -1, signal.SIGUSR2: 1}
     before = {number: signal.getsignal(number) for number in steps}
 
     def step(number: int, frame: FrameType | None) -> None:
         log.level.step(steps[signal.Signals(number)])
+        if also is not None:
+            also(signal.Signals(number))
 
     for number in steps:
         signal.signal(number, step)

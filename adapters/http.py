@@ -68,6 +68,9 @@ class Inside(Protocol):
     def blown(self) -> list[str]:
         """The breakers that hold commands back."""
 
+    def release(self, profile_id: str, actor: str) -> None:
+        """Has what waits in quarantine for a profile worked again."""
+
     def vote(self, breaker: str, actor: str, let_go: bool) -> None:
         """A head's voice on what a breaker holds. Raises `engine.engine.VoteRefused`."""
 
@@ -84,6 +87,12 @@ class Vote(Struct, frozen=True, forbid_unknown_fields=True):
 
     actor: str
     let_go: bool
+
+
+class Releasing(Struct, frozen=True, forbid_unknown_fields=True):
+    """``actor`` is who takes the responsibility: he is in the log."""
+
+    actor: str
 
 
 class Breakers(Struct, frozen=True):
@@ -271,7 +280,7 @@ async def get_breakers(state: State) -> Breakers:
 @post(
     "/api/v1/breakers/{breaker:str}/votes",
     status_code=202,
-    responses=_failures(400, 409, 415),
+    responses=_failures(400, 409, 415, 503),
     summary="Let what a breaker holds go, or withdraw it",
 )
 async def post_vote(
@@ -284,10 +293,37 @@ async def post_vote(
     _refuse_unless(request, ("application/json",))
     doors: _Doors = state.doors
     try:
-        doors.inside.vote(breaker, data.actor, data.let_go)
+        await doors.answered(lambda: doors.inside.vote(breaker, data.actor, data.let_go))
+    except TimeoutError:
+        raise _Refused(503, "the broker does not answer") from None
     except VoteRefused as refused:
         raise _Refused(409, str(refused)) from None
     return Breakers(await doors.answered(doors.inside.blown))
+
+
+@post(
+    "/api/v1/quarantine/{profile_id:path}",
+    status_code=202,
+    responses=_failures(400, 415, 503),
+    summary="Work again what waits in quarantine for a profile",
+)
+async def post_release(
+    profile_id: Annotated[str, Parameter(description="The profile's id, such as `ACC-1001`.")],
+    data: JSONBody[Releasing],
+    request: Request[Any, Any, Any],
+    state: State,
+) -> None:
+    """For when what made them fail is mended. Counts with a next turn; what fails again goes back, in its order."""
+    _refuse_unless(request, ("application/json",))
+    doors: _Doors = state.doors
+    asked_for = profile_id.removeprefix("/")
+    if not data.actor or len(data.actor) > 100 or not data.actor.isprintable():
+        raise _Refused(400, "actor must name who releases, in at most 100 letters")
+    try:
+        await doors.answered(lambda: doors.inside.release(asked_for, data.actor))
+    except TimeoutError:
+        raise _Refused(503, "the broker does not answer") from None
+    doors.log.info("quarantine is released", profile=asked_for, actor=data.actor)
 
 
 @get("/api/v1/log-level", summary="How much is logged")
@@ -356,6 +392,7 @@ def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Li
             get_profile,
             get_breakers,
             post_vote,
+            post_release,
             get_log_level,
             put_log_level,
             get_metrics,

@@ -1,6 +1,6 @@
 """A node: one process that works events, and the doors through which others look in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -46,34 +46,35 @@ class Watched(Protocol):
     def start(self) -> None:
         """Runs from now on."""
 
-    def stop(self) -> None:
+    def stop(self) -> object:
         """Runs no more."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """What a node is made of. ``quarantined`` counts the events in quarantine, and may wait; ``closing`` lets go of
-    all of it when the engine has ended, what came last first."""
+    """What a node is made of, while it is put together. ``quarantined`` counts the events in quarantine, and may wait;
+    ``closing`` lets go of all of it when the engine has ended, what came last first."""
 
-    store: Store
-    reader: StoreReader
-    broker: Broker
-    mailbox: Mailbox
-    policies: PolicySource
     clock: Clock
+    closing: ExitStack
+    store: Store = field(init=False)
+    reader: StoreReader = field(init=False)
+    broker: Broker = field(init=False)
+    mailbox: Mailbox = field(init=False)
+    policies: PolicySource = field(init=False)
     coordination: Coordination | None = None
     sink: BrokerSink | None = None
-    beside: Sequence[Watched] = ()
-    components: Sequence[Component] = ()
+    beside: list[Watched] = field(default_factory=list)
+    components: list[Component] = field(default_factory=list)
     quarantined: Callable[[], int] | None = None
-    closing: ExitStack = field(default_factory=ExitStack)
 
 
 class Node:
     """A node, as `bootstrap.open_node` has put it together. `start` it, then `stop` it; or use it as a context."""
 
     def __init__(self, settings: Settings, log: Log, parts: Parts, limits: EngineSettings | None = None) -> None:
-        self.settings: Final = settings
+        self.settings = settings
+        """Those of `LIVE` may change while it runs."""
         self.log: Final = log
         self.parts: Final = parts
         self.reader: Final = parts.reader
@@ -174,6 +175,10 @@ class Node:
     def blown(self) -> list[str]:
         """The breakers that hold commands back."""
         return sorted(self.engine.blown)
+
+    def release(self, profile_id: str, actor: str) -> None:
+        """Has what waits in quarantine for a profile worked again."""
+        self.engine.release(profile_id, actor)
 
     def vote(self, breaker: str, actor: str, let_go: bool) -> None:
         """A head's voice on what a breaker holds. Raises `engine.ballot.VoteRefused`."""

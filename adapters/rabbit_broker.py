@@ -43,7 +43,8 @@ class RabbitBroker:
         self.outbound: Final = Outbound(shards, confirm_seconds, watch)
         self._address: Final = address
         self._shards: Final = shards
-        self._out_batch: Final = out_batch
+        self.out_batch = out_batch
+        """May change between publications."""
         self._out_link: Final = Link(address, "out", self.outbound, watch)
         self._in_link: Final = Link(address, "in", self.inbound, watch, after=self._out_link)
         self._thread: Final = RabbitThread((self._out_link, self._in_link), "rabbitmq")
@@ -104,7 +105,7 @@ class RabbitBroker:
 
         Raises `RabbitUnavailable` where nothing was confirmed for want of a connection or an answer.
         """
-        flight = self.outbound.send(packed(OUT, events, self._out_batch, self.outbound.resting(OUT)))
+        flight = self.outbound.send(packed(OUT, events, self.out_batch, self.outbound.resting(OUT)))
         confirmed = [event_id for parcel in flight.confirmed for event_id in parcel.ids]
         if not confirmed and flight.parcels and not flight.answers:
             raise RabbitUnavailable(flight.failures[0] if flight.failures else "RabbitMQ did not answer")

@@ -1,8 +1,9 @@
 """The tables of a store, shared by SQLite and PostgreSQL.
 
 `migrations` makes them and changes them; what is here is how they are now. The tables of profiles carry ``shard``,
-crc32 of the profile's id modulo the number of shards: PostgreSQL partitions by it. It stands last in their keys,
-because a profile is looked for by its id.
+crc32 of the profile's id modulo the number of shards. It stands last in their keys, because a profile is looked for by
+its id. PostgreSQL has the large ones in partitions (`adapters.postgres_partitions`): profiles and timers by ranges of
+shards, the inbox by a hash of the id, the journal by month, so that old months can be dropped.
 
 What moves with every event has no index but its key, and timers are a table of their own, narrow: setting one
 rewrites 60 bytes and not a profile's state.
@@ -14,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Identity,
     Index,
     LargeBinary,
@@ -44,8 +46,9 @@ inbox: Final = Table(
     Column("id", Text, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("source", "id"),
-    Index(None, "accepted_at"),
+    Index(None, "accepted_at", postgresql_using="brin"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="HASH (id)",
 )
 """Events that were taken in, until they are forgotten."""
 
@@ -61,7 +64,7 @@ profiles: Final = Table(
     Column("is_closed", Boolean, nullable=False),
     PrimaryKeyConstraint("profile_id", "shard"),
     sqlite_with_rowid=False,
-    postgresql_partition_by="LIST (shard)",
+    postgresql_partition_by="RANGE (shard)",
 )
 """The newest state of each profile, its items and payments within it."""
 
@@ -74,8 +77,9 @@ journal: Final = Table(
     Column("fact", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    # In PostgreSQL its key ends in ``at``, which its partitions go by.
     PrimaryKeyConstraint("profile_id", "number", "shard"),
-    postgresql_partition_by="LIST (shard)",
+    postgresql_partition_by="RANGE (at)",
 )
 """Every fact of every profile; only ever appended to, hence a rowid in SQLite: facts go to the end of the table."""
 
@@ -88,7 +92,7 @@ timers: Final = Table(
     PrimaryKeyConstraint("profile_id", "shard"),
     Index(None, "wake_at"),
     sqlite_with_rowid=False,
-    postgresql_partition_by="LIST (shard)",
+    postgresql_partition_by="RANGE (shard)",
 )
 """When to look at which profile again."""
 
@@ -108,7 +112,6 @@ outbox: Final = Table(
     PrimaryKeyConstraint("number", "shard"),
     UniqueConstraint("event_id", "shard"),
     sqlite_with_rowid=False,
-    postgresql_partition_by="LIST (shard)",
 )
 """Events that have not left: ``state`` is pending, held (behind a breaker) or withdrawn. Sent ones are deleted."""
 
@@ -121,7 +124,6 @@ held: Final = Table(
     Column("accepted_at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("profile_id", "number", "shard"),
-    postgresql_partition_by="LIST (shard)",
 )
 """Events that wait for their account."""
 
@@ -135,7 +137,6 @@ quarantine: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("profile_id", "number", "shard"),
-    postgresql_partition_by="LIST (shard)",
 )
 """Events that could not be worked, and those that wait behind them."""
 
@@ -155,4 +156,26 @@ meta: Final = Table(
     Column("value", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
 )
-"""Numbers of the store as a whole: ``shards``, and ``last_instant``, the latest instant it has seen."""
+"""Numbers of the store as a whole: ``shards``, and in SQLite ``last_instant``, the latest instant it has seen."""
+
+shared: Final = MetaData()
+"""What only a store has that many processes share: PostgreSQL's."""
+
+shards: Final = Table(
+    "shards",
+    shared,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("owner", Text),
+)
+"""Who works which shard; ``epoch`` counts the changes. A shard without an owner is free."""
+
+owners: Final = Table(
+    "owners",
+    shared,
+    Column("owner", Text, primary_key=True),
+    Column("lease_until", DateTime(timezone=True), nullable=False),
+    Column("last_instant", BigInteger, nullable=False),
+)
+"""Those who work shards, each a row that it alone writes: until when its shards are its own, by the database's clock,
+and the latest instant that it has seen."""

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from threading import Event, Thread
@@ -71,6 +72,12 @@ class Workers:
     def pids(self) -> list[int]:
         """The processes that live."""
         return [each.process.pid for each in self._workers if each.process is not None and each.process.pid]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Passes a signal on to all workers."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _start(self, worker: _Worker) -> None:
         process = self._context.Process(

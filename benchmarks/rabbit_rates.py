@@ -98,12 +98,12 @@ def ours(url: str, messages: int) -> Rate:
     return rate
 
 
-def bare(url: str, messages: int) -> Rate:
+def bare(url: str, messages: int, shards: int = SHARDS) -> Rate:
     """aio-pika as its documentation shows it: many publications at once, many acknowledged at once."""
-    return measured(lambda: asyncio.run(_bare(url, messages)), messages)
+    return measured(lambda: asyncio.run(_bare(url, messages, shards)), messages)
 
 
-async def _bare(url: str, messages: int) -> None:
+async def _bare(url: str, messages: int, shards: int) -> None:
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel(publisher_confirms=False)
@@ -111,7 +111,7 @@ async def _bare(url: str, messages: int) -> None:
         out = await connection.channel()
         exchange = await out.get_exchange(OUT)
         came: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        for shard in range(SHARDS):
+        for shard in range(shards):
             queue = await channel.get_queue(shard_queue(shard))
             await queue.consume(came.put)
         done = 0

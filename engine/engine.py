@@ -92,9 +92,11 @@ class Engine:
         self._door: Final = Door(codec.decode, codec.unseal, store, clock.stamp, self.tally)
         self._scribe: Final = Scribe(codec.encode, codec.encode_rejection, self.tally, settings.keeps)
         self._lane: Final = ThreadLane("profiles")
-        self._crew: Final = Crew(self.policy, settings.hold_unknown_us, settings.confirms, freezes=settings.keeps)
+        self._crew: Final = Crew(
+            self.policy, settings.hold_unknown_us, settings.active_max, settings.confirms, freezes=settings.keeps
+        )
         self._workshop: Final = Workshop(
-            store, self._door.arrived_before, self.settle, self._crew, self._lane, self.tally, settings.active_max
+            store, self._door.arrived_before, self.settle, self._crew, self._lane, self.tally
         )
         self._desks: Final = Desks(self._lane, self.policy, settings.keeps, self._is_ours)
         self._committer: Final = ThreadPoolExecutor(1, "commit")
@@ -192,6 +194,10 @@ class Engine:
             raise VoteRefused(f"breaker {breaker!r} holds nothing back")
         self.ballot.check(actor, self.policy)
         self._post(subjects_of_all(self._store.shards), actor, Voice(breaker, actor, let_go))
+
+    def limit(self, active_max: int, hold_unknown_us: int) -> None:
+        """Other limits, from the next batch on. May be called from any thread."""
+        self._crew.active_max, self._crew.hold_unknown = active_max, hold_unknown_us
 
     def release(self, profile_id: str, actor: str) -> None:
         """Has what waits in quarantine for a profile worked again. May be called from any thread."""

@@ -37,17 +37,14 @@ class Workshop:
         crew: Crew,
         lane: ThreadLane,
         tally: Tally,
-        active_max: int,
     ) -> None:
-        """``settle`` returns when all that was decided before is stored. ``active_max`` bounds the profiles held in
-        memory (0: no bound)."""
+        """``settle`` returns when all that was decided before is stored."""
         self._store: Final = store
         self._settle: Final = settle
         self._read_held: Final = read_held
         self._crew: Final = crew
         self._lane: Final = lane
         self._tally: Final = tally
-        self._active_max: Final = active_max
         self._supervisors: Final[dict[str | None, LaneRef[SegmentSupervisor]]] = {}
         self._segment_of: Final[dict[str, str | None]] = {}
         self._quarantined: Final[set[str]] = set()
@@ -62,9 +59,7 @@ class Workshop:
         """Starts the supervisors of segments that have none yet."""
         for name in (None, *(segment.name for segment in self._crew.policy.segments)):
             if name not in self._supervisors:
-                self._supervisors[name] = SegmentSupervisor.start(
-                    name, self._crew, self._supervisors, self._active_max, lane=self._lane
-                )
+                self._supervisors[name] = SegmentSupervisor.start(name, self._crew, self._supervisors, lane=self._lane)
 
     def blow(self, breaker: str) -> None:
         """The store holds commands behind this breaker from before."""

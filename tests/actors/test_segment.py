@@ -43,12 +43,10 @@ class House:
 
     def __init__(self, rules: Policy = RULES, active_max: int = 0) -> None:
         self.lane = InlineLane("house")
-        self.crew = Crew(rules)
+        self.crew = Crew(rules, active_max=active_max)
         self.supervisors: dict[str | None, LaneRef[SegmentSupervisor]] = {}
         for name in (None, *(segment.name for segment in rules.segments)):
-            self.supervisors[name] = SegmentSupervisor.start(
-                name, self.crew, self.supervisors, active_max, lane=self.lane
-            )
+            self.supervisors[name] = SegmentSupervisor.start(name, self.crew, self.supervisors, lane=self.lane)
         self.replies: list[Batch] = []
 
     def works(self, segment: str | None, *errands: Errand) -> Batch:

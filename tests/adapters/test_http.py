@@ -63,6 +63,7 @@ class Inside:
     def begin_again(self) -> None:
         self.taken: list[bytes] = []
         self.votes: list[tuple[str, str, bool]] = []
+        self.released: list[tuple[str, str]] = []
         self.waiting: list[Future[None]] = []
         self.is_durable_at_once = True
         self.is_full = False
@@ -78,6 +79,9 @@ class Inside:
         if actor != "orlova":
             raise VoteRefused(f"{actor!r} is no head or administrator")
         self.votes.append((breaker, actor, let_go))
+
+    def release(self, profile_id: str, actor: str) -> None:
+        self.released.append((profile_id, actor))
 
     def offer(self, body: bytes) -> "Future[None]":
         if self.is_full:
@@ -364,6 +368,17 @@ def test_what_a_breaker_holds_is_decided_by_people(client: httpx.Client, inside:
     text = client.post(votes, content='{"actor":"orlova","let_go":true}', headers={"content-type": "text/plain"})
     assert text.status_code == 415
     assert len(inside.votes) == 1
+
+
+def test_what_waits_in_quarantine_is_released_by_somebody_with_a_name(client: httpx.Client, inside: Inside) -> None:
+    """Who it was is in the log."""
+    where = "/api/v1/quarantine/ACC-1"
+    assert client.post(where, json={"actor": "orlova"}).status_code == 202
+    assert inside.released == [("ACC-1", "orlova")]
+    assert '"orlova"' in LOG.getvalue() or "actor=orlova" in LOG.getvalue()
+    for wrong in ({"actor": ""}, {"actor": "a\nb"}, {}, {"actor": "x" * 101}):
+        assert client.post(where, json=wrong).status_code == 400
+    assert len(inside.released) == 1
 
 
 def test_an_unknown_profile_and_an_unknown_path_are_told_in_one_line(client: httpx.Client) -> None:

@@ -22,7 +22,7 @@ from engine.ports import (
 )
 
 STATE: State = (1, ("account", None, {"region": "СПб", "days": [1, 2.5, True]}), (), ((1, -(2**62)), ("x",)), 2**62)
-ODD_IDS = ("ACC-1", "Счёт №1", "'; DROP TABLE profiles; --", "a\x00b", "a" * 300, "😀")
+ODD_IDS = ("ACC-1", "Счёт №1", "'; DROP TABLE profiles; --", "a\\b\t", "a" * 300, "😀")
 
 
 @dataclass

@@ -1,33 +1,61 @@
 """The contract of stores, over every implementation."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from adapters.postgres_reader import PostgresReader
+from adapters.postgres_store import PostgresStore
 from adapters.sqlite_reader import SqliteReader
 from adapters.sqlite_store import SqliteStore
 from engine.ports import Store
 from sim.store import MemoryStore
 from tests.contracts.store_contract import StoreContract, World
+from tests.services.postgres import Databases, stock
+
+__all__ = ["stock"]
 
 
-def in_memory(_: Path) -> World:
+@dataclass
+class Place:
+    """Where a store may be made."""
+
+    folder: Path
+    databases: Callable[[], Databases]
+
+
+def in_memory(_: Place) -> World:
     store = MemoryStore()
     return World(store, store.reader(), lambda: store)
 
 
-def in_sqlite(folder: Path) -> World:
-    path = folder / "dms.db"
+def in_sqlite(place: Place) -> World:
+    path = place.folder / "dms.db"
     return World(SqliteStore(path), SqliteReader(path), lambda: SqliteStore(path))
 
 
-STORES: dict[str, Callable[[Path], World]] = {"memory": in_memory, "sqlite": in_sqlite}
+def in_postgresql(place: Place) -> World:
+    stock = place.databases()
+    server = stock.server(stock.store())
+
+    def opened() -> PostgresStore:
+        return PostgresStore(server, "m1", 64, 10_000_000)
+
+    return World(opened(), PostgresReader(server), opened)
+
+
+STORES: dict[str, Callable[[Place], World]] = {
+    "memory": in_memory,
+    "sqlite": in_sqlite,
+    "postgresql": in_postgresql,
+}
 
 
 @pytest.fixture(params=STORES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    world = STORES[request.param](tmp_path)
+    world = STORES[request.param](Place(tmp_path, lambda: request.getfixturevalue("stock")))
     world.store.claim(range(world.store.shards))
     opened = [world.store]
     reopen = world.reopen

@@ -1,0 +1,119 @@
+"""The side of PostgreSQL that looks: on a connection that cannot change anything, while engines work."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from adapters.part_urls import Server
+from adapters.postgres_connection import PostgresLink
+from adapters.postgres_schema import check
+from adapters.state_codec import decode_fact, decode_state
+from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
+
+_ROWS_AT_ONCE: Final = 5_000
+_OPTIONS: Final = (
+    "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c jit=off"
+)
+
+_ROW: Final = """
+SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
+FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard"""
+_COUNTS: Final = """
+SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM journal), (SELECT count(*) FROM inbox),
+    (SELECT count(*) FROM timers), (SELECT count(*) FROM outbox WHERE state = 'pending'),
+    (SELECT count(*) FROM held), (SELECT count(*) FROM quarantine)"""
+_TABLES: Final = ("profiles", "journal", "inbox", "timers", "pending", "held", "quarantined")
+_STRAYS: Final = """
+SELECT 'journal', j.profile_id FROM (SELECT DISTINCT profile_id FROM journal) AS j
+WHERE NOT EXISTS (SELECT FROM profiles AS p WHERE p.profile_id = j.profile_id)
+UNION ALL SELECT 'timers', t.profile_id FROM timers AS t
+WHERE NOT EXISTS (SELECT FROM profiles AS p WHERE p.profile_id = t.profile_id AND p.shard = t.shard)
+UNION ALL SELECT 'held', h.profile_id FROM (SELECT DISTINCT profile_id FROM held) AS h
+WHERE EXISTS (SELECT FROM profiles AS p WHERE p.profile_id = h.profile_id)"""
+
+
+class PostgresReader:
+    """Implements `engine.ports.StoreReader`. Its methods may be called from several threads, one of which has its turn.
+
+    What it yields is read in portions: no answer is held in memory as a whole.
+    """
+
+    def __init__(self, server: Server) -> None:
+        """Opens a store; raises `SchemaRefused` for anything else, and `psycopg.Error` without a server."""
+        self._link: Final = PostgresLink(server, _OPTIONS)
+        with self._link.use() as connection:
+            check(connection)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Within it everything is as it was at one moment, whatever is committed meanwhile."""
+        with self._link.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield
+
+    def state(self, profile_id: str) -> State | None:
+        rows = self._look("SELECT state FROM profiles WHERE profile_id = %b", profile_id)
+        return decode_state(rows[0][0]) if rows else None
+
+    def journal(self, profile_id: str) -> Iterator[JournalEntry]:
+        query = (
+            "SELECT number, fact, at, body FROM journal WHERE profile_id = %b AND number > %b ORDER BY number LIMIT %b"
+        )
+        last = -1
+        while rows := self._look(query, profile_id, last, _ROWS_AT_ONCE):
+            for number, fact, at, body in rows:
+                yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
+            last = rows[-1][0]
+
+    def profile_ids(self) -> Iterator[str]:
+        last = ""
+        query = "SELECT profile_id FROM profiles WHERE profile_id > %b ORDER BY profile_id LIMIT %b"
+        while rows := self._look(query, last, _ROWS_AT_ONCE):
+            last = rows[-1][0]
+            yield from (row[0] for row in rows)
+
+    def counts(self) -> Mapping[str, int]:
+        return dict(zip(_TABLES, self._look(_COUNTS)[0], strict=True))
+
+    def quarantine_size(self) -> int:
+        """How many events wait in quarantine."""
+        return int(self._look("SELECT count(*) FROM quarantine")[0][0])
+
+    def wake_at(self, profile_id: str) -> int | None:
+        rows = self._look("SELECT wake_at FROM timers WHERE profile_id = %b", profile_id)
+        return rows[0][0] if rows else None
+
+    def row(self, profile_id: str) -> ProfileRow | None:
+        rows = self._look(f"{_ROW} WHERE p.profile_id = %b", profile_id)
+        return _profile_row(*rows[0]) if rows else None
+
+    def rows(self) -> Iterator[ProfileRow]:
+        last = ""
+        while rows := self._look(f"{_ROW} WHERE p.profile_id > %b ORDER BY p.profile_id LIMIT %b", last, _ROWS_AT_ONCE):
+            yield from (_profile_row(*row) for row in rows)
+            last = rows[-1][0]
+
+    def outbox(self) -> Iterator[OutgoingEvent]:
+        query = (
+            "SELECT number, profile_id, event_id, at, routing_key, body, state, breaker FROM outbox"
+            " WHERE number > %b ORDER BY number LIMIT %b"
+        )
+        last = -1
+        while rows := self._look(query, last, _ROWS_AT_ONCE):
+            yield from (OutgoingEvent(*row[1:]) for row in rows)
+            last = rows[-1][0]
+
+    def strays(self) -> list[tuple[str, str]]:
+        return self._look(_STRAYS)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._link.close()
+
+    def _look(self, query: str, *values: object) -> list[Any]:
+        return self._link.rows(query, *values)
+
+
+def _profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
+    wake_at, policy_segment, service_segment, is_closed = more
+    return ProfileRow(profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, is_closed)

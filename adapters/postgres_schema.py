@@ -1,0 +1,82 @@
+"""The schema of a store in PostgreSQL: made and brought up to date by one process at a time, while engines work."""
+
+from time import monotonic, sleep
+from typing import Final
+
+import psycopg
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import URL, create_engine
+from sqlalchemy.pool import NullPool
+
+from adapters.migrations import SchemaRefused, migrate
+from adapters.part_urls import Server
+from adapters.postgres_connection import Rows, conninfo
+from adapters.postgres_partitions import make_months_ahead, make_partitions
+from adapters.schema import VERSION
+
+_LOCK: Final = 0x646D73
+"""The advisory lock of whoever changes the schema: "dms"."""
+_PATIENCE_SECONDS: Final = 120.0
+
+
+def check(connection: Rows) -> None:
+    """Raises `SchemaRefused` unless the schema is the one that this program works with."""
+    if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+        raise SchemaRefused("there is no store in it yet: run dms store migrate")
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    version = row[0] if row is not None else ""
+    if version < VERSION:
+        raise SchemaRefused(f"its schema is {version}, not {VERSION}: run dms store migrate")
+    if version > VERSION:
+        raise SchemaRefused(f"its schema is {version}, this version of dms knows up to {VERSION}: use a newer dms")
+
+
+def stored_shards(connection: Rows) -> int:
+    """How many shards the store has, for good."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'shards'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def migrate_server(server: Server, shards: int, now: int) -> bool:
+    """Makes the store of an empty database, or brings an older one up to date; whether there was anything to do.
+
+    Engines of the version before go on working. A migration that would have them wait for long gives way and is tried
+    again. Raises `SchemaRefused`, or what psycopg raises.
+    """
+    deadline = monotonic() + _PATIENCE_SECONDS
+    # No time limit on statements: a migration may have to go through a table.
+    with psycopg.connect(conninfo(server), autocommit=True, options="-c lock_timeout=2s -c timezone=UTC") as alone:
+        alone.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        while True:
+            try:
+                is_changed = _migrated(server, shards)
+                break
+            except LockNotAvailable:
+                if monotonic() > deadline:
+                    raise
+                sleep(1.0)
+        made = make_months_ahead(alone, now)
+    return is_changed or bool(made)
+
+
+def _migrated(server: Server, shards: int) -> bool:
+    def connect() -> Rows:
+        return psycopg.connect(conninfo(server), options="-c lock_timeout=2s -c timezone=UTC")
+
+    engine = create_engine(URL.create("postgresql+psycopg"), creator=connect, poolclass=NullPool, hide_parameters=True)
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        is_new = driver.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
+        is_changed = migrate(connection)
+        if is_new:
+            make_partitions(driver, shards)
+            driver.execute("INSERT INTO meta (name, value) VALUES ('shards', %s)", (shards,))
+            driver.execute(
+                "INSERT INTO shards (shard, epoch) SELECT shard, 0 FROM generate_series(0, %s - 1) AS shard", (shards,)
+            )
+        found = stored_shards(driver)
+        if found != shards:
+            raise SchemaRefused(f"it has {found} shards, which cannot become {shards}")
+    return is_changed

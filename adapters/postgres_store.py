@@ -1,0 +1,279 @@
+"""The store of many processes: PostgreSQL, written in a few round trips a batch, each shard by one owner at a time.
+
+An owner has a row of its own in ``owners``, which every commit of its writes and so holds until it ends. Whoever takes
+a shard over locks that row first: so no commit of the former owner can be under way, and its next one finds that the
+shard is not its own any more. That is one row to lock in place of one for each shard, and it keeps the latest instant
+as well, where a number of the whole store would have all of them wait for each other.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from psycopg.errors import IntegrityError
+
+from adapters.migrations import SchemaRefused
+from adapters.part_urls import Server
+from adapters.postgres_arrays import Longs, Texts
+from adapters.postgres_connection import PLANS, PostgresLink, Rows, said_by_database
+from adapters.postgres_partitions import make_months_ahead
+from adapters.postgres_rows import Statements
+from adapters.postgres_schema import check, stored_shards
+from adapters.state_codec import decode_state
+from domain.shards import shard_of
+from engine.ports import Fenced, HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
+
+_FORGOTTEN_AT_ONCE: Final = 10_000_000
+"""Of microseconds: a portion of what is forgotten, some ten seconds of it."""
+
+_SEEN: Final = """
+SELECT n.source, n.id FROM unnest(%b::text[], %b::text[]) AS n(source, id)
+JOIN inbox AS i ON i.source = n.source AND i.id = n.id"""
+_STATES: Final = """
+SELECT p.profile_id, p.state, p.version FROM unnest(%b::text[], %b::int8[]) AS n(profile_id, shard)
+JOIN profiles AS p ON p.profile_id = n.profile_id AND p.shard = n.shard::int2"""
+_HELD: Final = """
+SELECT profile_id, number, accepted_at, body FROM held WHERE profile_id = ANY(%b::text[]) ORDER BY profile_id, number"""
+_PUT_ASIDE: Final = "SELECT DISTINCT profile_id FROM quarantine WHERE profile_id = ANY(%b::text[])"
+_OUTGOING: Final = """
+SELECT profile_id, event_id, at, routing_key, body, state, breaker FROM outbox
+WHERE state = %s AND shard = ANY(%b::int8[]) ORDER BY number LIMIT %s"""
+_PRESENT: Final = """
+UPDATE owners SET last_instant = greatest(last_instant, %b::int8) WHERE owner = %b::text"""
+_OWNED: Final = "SELECT count(*) FROM shards WHERE owner = %b::text AND shard = ANY(%b::int8[])"
+
+
+class PostgresStore:
+    """Implements `engine.ports.Store`. Its methods may be called from several threads."""
+
+    def __init__(self, server: Server, owner: str, shards: int, lease_us: int) -> None:
+        """Opens a store that `dms store migrate` has made. ``owner`` names this life of this process, ``lease_us`` is
+        how long its shards stay its own when it falls silent.
+
+        Raises `SchemaRefused` for a schema or a number of shards that is not ours, `psycopg.Error` without a server.
+        """
+        self._owner: Final = owner
+        self._lease_us: Final = lease_us
+        self._writer: Final = PostgresLink(server, PLANS)
+        self._looker: Final = PostgresLink(server, PLANS)
+        self._keeper: Final = PostgresLink(server)
+        with self._looker.use() as connection:
+            check(connection)
+            self.shards: Final = stored_shards(connection)
+        if self.shards != shards:
+            self.close()
+            raise SchemaRefused(f"it has {self.shards} shards, which cannot become {shards}")
+        self._ours: frozenset[int] = frozenset()
+
+    # Who works what.
+
+    def claim(self, shards: Collection[int]) -> frozenset[int]:
+        with self._keeper.transaction() as connection:
+            self._appear(connection)
+            free = {shard for (shard,) in connection.execute(
+                "SELECT s.shard FROM shards AS s LEFT JOIN owners AS o ON o.owner = s.owner "
+                "WHERE s.shard = ANY(%b::int8[]) AND s.owner IS DISTINCT FROM %b "
+                "AND (o.owner IS NULL OR o.lease_until < clock_timestamp()) FOR UPDATE OF s SKIP LOCKED",
+                (Longs(list(shards)), self._owner),
+            ).fetchall()}  # fmt: skip
+            if free:
+                self._take(connection, sorted(free))
+            self._ours = self._held(connection)
+        return self._ours & frozenset(shards)
+
+    def _appear(self, connection: Rows) -> None:
+        """This owner's row, with a lease from now on."""
+        connection.execute(
+            "INSERT INTO owners (owner, lease_until, last_instant) "
+            "VALUES (%b, clock_timestamp() + %b * interval '1 microsecond', 0) "
+            "ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until",
+            (self._owner, self._lease_us),
+        )
+
+    def _take(self, connection: Rows, shards: list[int]) -> None:
+        """Takes over shards whose rows are locked, from owners whose leases have ended and who are not committing."""
+        former = connection.execute(
+            "SELECT owner, last_instant FROM owners WHERE lease_until < clock_timestamp() AND owner IN "
+            "(SELECT owner FROM shards WHERE shard = ANY(%b::int8[])) FOR UPDATE SKIP LOCKED",
+            (Longs(shards),),
+        ).fetchall()
+        gone = [owner for owner, _ in former]
+        # One that is just renewing its lease, or committing, is not gone: what is his stays his.
+        connection.execute(
+            "UPDATE shards SET owner = %b, epoch = epoch + 1 WHERE shard = ANY(%b::int8[]) "
+            "AND (owner = ANY(%b::text[]) OR owner IS NULL "
+            "OR NOT EXISTS (SELECT FROM owners WHERE owners.owner = shards.owner))",
+            (self._owner, Longs(shards), Texts(gone)),
+        )
+        connection.execute(_PRESENT, (max([instant for _, instant in former], default=0), self._owner))
+        connection.execute(
+            "DELETE FROM owners AS o WHERE owner = ANY(%b::text[]) AND NOT EXISTS "
+            "(SELECT FROM shards WHERE shards.owner = o.owner)",
+            (Texts(gone),),
+        )
+
+    def renew(self) -> frozenset[int]:
+        with self._keeper.transaction() as connection:
+            connection.execute(
+                "UPDATE owners SET lease_until = clock_timestamp() + %b * interval '1 microsecond' WHERE owner = %b",
+                (self._lease_us, self._owner),
+            )
+            self._ours = self._held(connection)
+        return self._ours
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        if not shards:
+            return
+        with self._keeper.transaction() as connection:
+            connection.execute(
+                "UPDATE shards SET owner = NULL WHERE owner = %b AND shard = ANY(%b::int8[])",
+                (self._owner, Longs(list(shards))),
+            )
+            self._ours = self._held(connection)
+
+    def _held(self, connection: Rows) -> frozenset[int]:
+        rows = connection.execute("SELECT shard FROM shards WHERE owner = %b", (self._owner,)).fetchall()
+        return frozenset(shard for (shard,) in rows)
+
+    # What happens.
+
+    def commit(self, transaction: Transaction) -> None:
+        statements = Statements(transaction, self.shards)
+        with _conflicts(), self._writer.transaction() as connection, connection.pipeline() as pipeline:
+            present = connection.execute(_PRESENT, (statements.latest, self._owner), prepare=True)
+            owned = connection.execute(_OWNED, (self._owner, Longs(sorted(statements.touched))), prepare=True)
+            cursors = [connection.execute(statement, columns, prepare=True) for statement, columns in statements.run]
+            pipeline.sync()
+            if present.rowcount != 1 or owned.fetchone() != (len(statements.touched),):
+                raise Fenced("a shard that was worked is not ours any more")
+            for (statement, _), cursor in zip(statements.run, cursors, strict=True):
+                if statement is statements.follow and cursor.rowcount != statements.followed:
+                    raise StoreConflict("a profile does not follow its stored version")
+
+    def mark_sent(self, event_ids: Sequence[str]) -> None:
+        """Durable with the next commit: an event that is sent twice after a power cut is known by its id."""
+        if not event_ids:
+            return
+        with self._writer.transaction() as connection:
+            connection.execute("SET LOCAL synchronous_commit = off")
+            connection.execute("DELETE FROM outbox WHERE event_id = ANY(%b::text[])", (Texts(event_ids),), prepare=True)
+
+    def forget(self, before: int) -> int:
+        """In portions; a month ahead in the journal is made on the way."""
+        forgotten = 0
+        with self._keeper.use() as connection:
+            make_months_ahead(connection, self.last_instant())
+            while True:
+                row = connection.execute(
+                    "SELECT min(accepted_at) FROM inbox WHERE accepted_at < %b::int8", (before,)
+                ).fetchone()
+                if row is None or row[0] is None:
+                    return forgotten
+                until = min(before, row[0] + _FORGOTTEN_AT_ONCE)
+                forgotten += connection.execute("DELETE FROM inbox WHERE accepted_at < %b::int8", (until,)).rowcount
+
+    # What is there.
+
+    def seen(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        if not keys:
+            return set()
+        sources, ids = zip(*keys, strict=True)
+        return set(self._looker.rows(_SEEN, Texts(sources), Texts(ids)))
+
+    def load(self, profile_ids: Sequence[str]) -> Mapping[str, Loaded]:
+        ids = list(dict.fromkeys(profile_ids))
+        column = Texts(ids)
+        held: dict[str, list[HeldEvent]] = {}
+        with self._looker.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            found = connection.execute(
+                _STATES, (column, Longs([shard_of(each, self.shards) for each in ids])), binary=True
+            )
+            waiting = connection.execute(_HELD, (column,), binary=True)
+            put_aside = connection.execute(_PUT_ASIDE, (column,), binary=True)
+            states = {profile_id: (state, version) for profile_id, state, version in found}
+            for row in waiting:
+                held.setdefault(row[0], []).append(HeldEvent(*row))
+            quarantined = {row[0] for row in put_aside}
+        loaded: dict[str, Loaded] = {}
+        for profile_id in ids:
+            body, version = states.get(profile_id, (None, 0))
+            events = held.get(profile_id, ())
+            if body is not None or events or profile_id in quarantined:
+                state = decode_state(body) if body is not None else None
+                loaded[profile_id] = Loaded(state, version, tuple(events), profile_id in quarantined)
+        return loaded
+
+    def due(self, until: int, limit: int) -> list[tuple[str, int]]:
+        return self._look(
+            "SELECT profile_id, wake_at FROM timers WHERE wake_at <= %b::int8 AND shard = ANY(%b::int8[]) "
+            "ORDER BY wake_at, profile_id LIMIT %b",
+            until, self._mine(), limit,
+        )  # fmt: skip
+
+    def pending(self, limit: int) -> list[OutgoingEvent]:
+        return [OutgoingEvent(*row) for row in self._look(_OUTGOING, "pending", self._mine(), limit)]
+
+    def withheld(self) -> list[OutgoingEvent]:
+        return [OutgoingEvent(*row) for row in self._look(_OUTGOING, "held", self._mine(), None)]
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        columns = "profile_id, number, accepted_at, body, reason"
+        rows = self._look(f"SELECT {columns} FROM quarantine WHERE profile_id = %b ORDER BY number", profile_id)
+        return [QuarantinedEvent(*row) for row in rows]
+
+    def desks(self) -> Mapping[str, State]:
+        rows = self._look("SELECT service_segment, state FROM desks")
+        return {name: decode_state(body) for name, body in rows if shard_of(name, self.shards) in self._ours}
+
+    def blown(self) -> list[str]:
+        rows = self._look(
+            "SELECT DISTINCT breaker FROM outbox WHERE state = 'held' AND shard = ANY(%b::int8[]) ORDER BY breaker",
+            self._mine(),
+        )
+        return [row[0] for row in rows]
+
+    def segment_sizes(self) -> Mapping[str | None, int]:
+        rows = self._look(
+            "SELECT policy_segment, count(*) FROM profiles "
+            "WHERE NOT is_closed AND shard = ANY(%b::int8[]) GROUP BY policy_segment",
+            self._mine(),
+        )
+        return dict(rows)
+
+    def profile_ids(self) -> list[str]:
+        rows = self._look(
+            "SELECT profile_id FROM profiles WHERE NOT is_closed AND shard = ANY(%b::int8[]) ORDER BY profile_id",
+            self._mine(),
+        )
+        return [row[0] for row in rows]
+
+    def waiting_for_account(self) -> list[str]:
+        rows = self._look(
+            "SELECT DISTINCT h.profile_id FROM held AS h WHERE shard = ANY(%b::int8[]) AND NOT EXISTS (SELECT FROM "
+            "profiles AS p WHERE p.profile_id = h.profile_id AND p.shard = h.shard) ORDER BY h.profile_id",
+            self._mine(),
+        )
+        return [row[0] for row in rows]
+
+    def last_instant(self) -> int:
+        return int(self._look("SELECT coalesce(max(last_instant), 0) FROM owners")[0][0])
+
+    def close(self) -> None:
+        for link in (self._writer, self._looker, self._keeper):
+            link.close()
+
+    def _mine(self) -> Longs:
+        return Longs(sorted(self._ours))
+
+    def _look(self, query: str, *values: object) -> list[Any]:
+        return self._looker.rows(query, *values)
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """What contradicts what is stored, without the values that PostgreSQL tells of."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise StoreConflict(said_by_database(error)) from None
