@@ -15,13 +15,22 @@ BY_PREVENTION = "prevention"
 
 def next_command_id(profile: Profile, run: Run | None, name: str, before: int = 0) -> str:
     """``<profile>/<n>/<name>``, with ``/2``, ``/3`` … when sent again; ``before`` counts those of the same decision."""
-    if run is None:
-        first = f"{profile.profile_id}/0/{name}"
-        times = before + (profile.outside.get(name, 0) if profile.outside is not None else 0)
-    else:
-        first = f"{run.run_id}/{name}"
-        times = before + run.issued.count(name) + run.issued.count(RESERVED + name)
+    if run is not None:
+        return command_id_after(run.run_id, run.issued, name, before)
+    times = before + (profile.outside.get(name, 0) if profile.outside is not None else 0)
+    first = f"{profile.profile_id}/0/{name}"
     return first if times == 0 else f"{first}/{times + 1}"
+
+
+def command_id_after(run_id: str, issued: tuple[str, ...], name: str, before: int = 0) -> str:
+    """The next id of this name in a run, open or closed, that has issued these."""
+    times = before + issued.count(name) + issued.count(RESERVED + name)
+    return f"{run_id}/{name}" if times == 0 else f"{run_id}/{name}/{times + 1}"
+
+
+def run_number(run_id: str) -> int:
+    """The number at the end of ``<profile>/<n>``."""
+    return int(run_id[run_id.rindex("/") + 1 :])
 
 
 def is_sent(profile: Profile, command_id: str) -> bool:

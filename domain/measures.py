@@ -2,7 +2,7 @@
 
 from domain import events as e
 from domain.calendar import NEVER
-from domain.commands import BY_PLAN, fired, next_command_id
+from domain.commands import BY_PLAN, fired, next_command_id, run_number
 from domain.contacts import count_contact
 from domain.events import MeasureSkipped, TaskOpened
 from domain.policy import Policy
@@ -103,14 +103,17 @@ def fold_requested(profile: Profile, event: e.MeasureRequested) -> None:
 
 
 def _count_issue(profile: Profile, run_id: str | None, name: str) -> None:
-    """The name has been used for a command id once more: in the run, in the one just closed, or outside of runs."""
+    """The name has been used for a command id once more: in the run, in one that is closed, or outside of runs."""
+    run = profile.run
     if run_id is None:
         profile.count_outside(name)
-    elif profile.run is not None:
-        profile.run.issued = (*profile.run.issued, name)
-    else:  # a reversal at the cure
-        assert profile.past_runs is not None
-        profile.past_runs[-1] = (*profile.past_runs[-1], name)
+    elif run is not None and run.run_id == run_id:
+        run.issued = (*run.issued, name)
+    else:  # a reversal, at the cure or after it
+        past_runs = profile.past_runs
+        assert past_runs is not None
+        index = run_number(run_id) - 1
+        past_runs[index] = (*past_runs[index], name)
 
 
 def _sent_now(issued: tuple[str, ...], name: str) -> tuple[str, ...]:

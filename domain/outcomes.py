@@ -9,14 +9,20 @@ from domain.events import ServiceRestoreOverdue
 from domain.policy import CONTACT_KINDS, Policy
 from domain.profile import Profile
 from domain.record import Record
-from domain.restrictions import never_took_effect, took_effect, without
+from domain.restrictions import late_reversal, never_took_effect, took_effect, without
 from domain.timing import ALL, contact_opening
 
 
 def decide_completed(profile: Profile, message: m.MeasureCompleted, policy: Policy) -> Decision:
     if not is_sent(profile, message.command_id):
         return unknown("command", message.command_id)
-    return closed(profile) if profile.closed else Decision([message])
+    if profile.closed:
+        return closed(profile)
+    sent = profile.outstanding.get(message.command_id) if profile.outstanding is not None else None
+    given_back = (
+        late_reversal(profile, policy, sent, message.at) if sent is not None and sent.cured_in is not None else None
+    )
+    return Decision([message] if given_back is None else [message, given_back])
 
 
 def decide_failed(profile: Profile, message: m.MeasureFailed, policy: Policy) -> Decision:
@@ -94,7 +100,7 @@ def fold_completed(profile: Profile, event: m.MeasureCompleted) -> None:
     if not profile.outstanding:
         profile.outstanding = None
     if sent is not None and sent.settled and sent.reported:
-        took_effect(profile, event.command_id)
+        took_effect(profile, sent)
 
 
 def fold_failed(profile: Profile, event: m.MeasureFailed) -> None:

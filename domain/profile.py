@@ -137,16 +137,25 @@ class Sent:
 
     At ``deadline`` it is sent again or given up; for a reversal, reported as not restored in time. ``reported``: the
     executing system said that it failed. ``settled``: it is not sent again whatever is reported (given up, or its run
-    has ended).
+    has ended). ``cured_in``: a failed restriction, and the run that was cured without giving it
+    back; confirmed after all, it is.
     """
 
-    __slots__ = ("command", "deadline", "reported", "settled")
+    __slots__ = ("command", "cured_in", "deadline", "reported", "settled")
 
-    def __init__(self, command: MeasureRequested, deadline: int, reported: bool = False, settled: bool = False) -> None:
+    def __init__(
+        self,
+        command: MeasureRequested,
+        deadline: int,
+        reported: bool = False,
+        settled: bool = False,
+        cured_in: str | None = None,
+    ) -> None:
         self.command: Final[MeasureRequested] = command
         self.deadline: int = deadline
         self.reported: bool = reported
         self.settled: bool = settled
+        self.cured_in: str | None = cured_in
 
 
 class Run:

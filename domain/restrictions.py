@@ -3,11 +3,11 @@
 from domain import events as e
 from domain import messages as m
 from domain.calendar import NEVER
-from domain.commands import BY_CURE, BY_ORDER, next_command_id
+from domain.commands import BY_CURE, BY_ORDER, command_id_after, next_command_id, run_number
 from domain.decision import Decision, closed, not_allowed, refused, unknown
 from domain.events import MeasureRequested
 from domain.policy import Policy
-from domain.profile import Profile, Restriction, Run
+from domain.profile import Profile, Restriction, Run, Sent
 from domain.record import Record
 from domain.timing import standing
 
@@ -48,19 +48,41 @@ def reversal(
 ) -> MeasureRequested:
     """The command that gives a restricted service back; its deadline is the policy's patience for it."""
     assert restriction.reverse is not None
+    command_id = next_command_id(profile, run, restriction.reverse, before)
+    run_id, plan = (run.run_id, run.plan) if run is not None else (None, None)
+    return _restoration(
+        policy, command_id, restriction.measure, restriction.reverse, restriction.target,
+        run_id, plan, reason, at, today, overdue, dpd,
+    )  # fmt: skip
+
+
+def _restoration(
+    policy: Policy,
+    command_id: str,
+    measure: str,
+    reverse: str,
+    target: str,
+    run_id: str | None,
+    plan: str | None,
+    reason: str,
+    at: int,
+    today: int,
+    overdue: int,
+    dpd: int,
+) -> MeasureRequested:
     within = policy.restore_within
     return MeasureRequested(
         at,
-        next_command_id(profile, run, restriction.reverse, before),
-        restriction.reverse,
+        command_id,
+        reverse,
         "restore",
-        restriction.target,
+        target,
         None,
         None,
         {},
-        run.plan if run is not None else None,
-        policy.version if run is not None else 0,
-        run.run_id if run is not None else None,
+        plan,
+        policy.version if run_id is not None else 0,
+        run_id,
         0,
         dpd,
         overdue,
@@ -70,7 +92,7 @@ def reversal(
         False,
         False,
         None,
-        restriction.measure,
+        measure,
         at + within if within is not None else NEVER,
         0,
         0,
@@ -92,6 +114,44 @@ def reversals(profile: Profile, policy: Policy, run: Run, at: int, today: int, o
         commands.append(reversal(profile, policy, run, restriction, BY_CURE, at, today, overdue, dpd, before))
         names.append(restriction.reverse)
     return commands
+
+
+def late_reversal(profile: Profile, policy: Policy, sent: Sent, at: int) -> MeasureRequested | None:
+    """A restriction that had failed took effect after its cure: the service is given back, in the run that took it.
+
+    None where the run there is now has taken it away as well, and gives it back when it is cured itself.
+    """
+    command = sent.command
+    if command.reverse is None or command.run_id is None or _same_in_run(profile, command) is not None:
+        return None
+    assert profile.past_runs is not None
+    issued = profile.past_runs[run_number(command.run_id) - 1]
+    today = policy.zone.day(at)
+    overdue, oldest = standing(profile, today)
+    return _restoration(
+        policy, command_id_after(command.run_id, issued, command.reverse), command.measure, command.reverse,
+        command.target, command.run_id, command.plan, BY_CURE, at, today, overdue, today - oldest if oldest > 0 else 0,
+    )  # fmt: skip
+
+
+def note_cured(profile: Profile, run: Run) -> None:
+    """What was reported failed is not given back at the cure, but later if it should have taken effect after all."""
+    for restriction in run.restrictions or ():
+        if restriction.lifted or restriction.command_ids or profile.outstanding is None:
+            continue
+        for command_id in restriction.failed_ids:
+            sent = profile.outstanding.get(command_id)
+            if sent is not None:
+                sent.cured_in = run.run_id
+
+
+def _same_in_run(profile: Profile, command: MeasureRequested) -> Restriction | None:
+    """The open run's own restriction of the same service, whether or not it was reported failed."""
+    in_run = profile.run.restrictions if profile.run is not None else None
+    for each in in_run or ():
+        if not each.lifted and (each.measure, each.target, each.reverse) == _service(command):
+            return each
+    return None
 
 
 def fold_lifted(profile: Profile, event: m.RestrictionLifted) -> None:
@@ -150,12 +210,32 @@ def never_took_effect(profile: Profile, command_id: str) -> None:
             restriction.failed_ids = (*restriction.failed_ids, command_id)
 
 
-def took_effect(profile: Profile, command_id: str) -> None:
-    """Confirmed after all: it will be reversed."""
+def took_effect(profile: Profile, sent: Sent) -> None:
+    """Confirmed after all: it will be reversed, with what the run has of the same if its own run was cured."""
+    if sent.cured_in is not None:
+        same = _same_in_run(profile, sent.command)
+        if same is not None:
+            same.command_ids = (*same.command_ids, sent.command.command_id)
+        else:
+            _forget_others(profile, sent)
+        return
+    command_id = sent.command.command_id
     for restriction in _restrictions(profile):
         if command_id in restriction.failed_ids:
             restriction.failed_ids = tuple([each for each in restriction.failed_ids if each != command_id])
             restriction.command_ids = (*restriction.command_ids, command_id)
+
+
+def _forget_others(profile: Profile, sent: Sent) -> None:
+    """The restriction is given back now: what its other commands do matters no more than after any reversal."""
+    for other in (profile.outstanding or {}).values():
+        if other.cured_in == sent.cured_in and _service(other.command) == _service(sent.command):
+            other.cured_in = None
+
+
+def _service(command: MeasureRequested) -> tuple[str, str, str | None]:
+    """What a restriction takes away, and how it is given back."""
+    return command.measure, command.target, command.reverse
 
 
 def _restrictions(profile: Profile) -> list[Restriction]:

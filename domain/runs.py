@@ -9,7 +9,7 @@ from domain.orders import approval_closed
 from domain.policy import Policy
 from domain.profile import Profile, Run
 from domain.record import Record
-from domain.restrictions import reversals
+from domain.restrictions import note_cured, reversals
 from domain.tasks import closed_approvals, closed_tasks
 
 
@@ -136,6 +136,8 @@ def fold_closed(profile: Profile, event: e.RunClosed) -> None:
         run.closed = True
         return
     profile.run = None
+    if event.outcome == "cured":
+        note_cured(profile, run)
     if event.outcome in ("cured", "closed"):
         _settle_commands(profile)
         return

@@ -175,7 +175,9 @@ def _frozen_waiting(profile: Profile) -> State:
         tuple([(t.task_id, t.measure, t.command_id, t.why, t.opened_at, t.in_run) for t in tasks.values()])
         if tasks
         else None,
-        tuple([(_frozen_command(s.command), s.deadline, s.reported, s.settled) for s in outstanding.values()])
+        tuple(
+            [(_frozen_command(s.command), s.deadline, s.reported, s.settled, s.cured_in) for s in outstanding.values()]
+        )
         if outstanding
         else None,
         dict(outside) if outside else None,
@@ -280,7 +282,7 @@ def _thaw_waiting(profile: Profile, state: tuple[Any, ...]) -> None:
         profile.tasks = {each[0]: Task(*each) for each in tasks}
     if outstanding is not None:
         profile.outstanding = {}
-        for values, deadline, reported, settled in outstanding:
+        for values, *more in outstanding:
             command = MeasureRequested(*values)
-            profile.outstanding[command.command_id] = Sent(command, deadline, reported, settled)
+            profile.outstanding[command.command_id] = Sent(command, *more)
     profile.outside = dict(outside) if outside is not None else None

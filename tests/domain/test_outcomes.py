@@ -75,13 +75,53 @@ def test_a_failure_reported_after_it_was_given_up_is_known_and_one_confirmed_aft
     assert failed.pays().commands[1:] == []
 
 
-def test_a_late_confirmation_from_a_run_before_does_not_make_a_failed_restriction_of_this_one_reversible() -> None:
+def test_a_failed_restriction_that_took_effect_after_the_cure_is_given_back_at_once_and_once() -> None:
+    """Nobody who has paid stays blocked because the network reported too late."""
+    story = blocking(retries=0, restore_within=HOUR)
+    story.fail("A/1/block")
+    story.pays().until("03-04")
+    assert (story.confirm("A/1/block"), story.confirm("A/1/block")) == (ACCEPTED, ACCEPTED)
+    assert story.commands[1:] == ["03-04 00:00 unblock (cured)"]
+    assert story.names() == ["A/1/block", "A/1/unblock"]
+    assert story.until("03-05").told(e.ServiceRestoreOverdue) == ["03-04 01:00 unblock is overdue"]
+    assert story.confirm("A/1/unblock") == ACCEPTED
+
+
+def test_a_failure_reported_after_the_command_was_given_up_may_be_taken_back_after_the_cure_too() -> None:
+    story = blocking(retries=0).until("03-03 12:00")
+    story.fail("A/1/block")
+    story.pays()
+    assert story.confirm("A/1/block") == ACCEPTED
+    assert story.names() == ["A/1/block", "A/1/unblock"]
+
+
+def test_a_late_confirmation_is_given_back_at_once_in_a_run_that_has_not_blocked_yet() -> None:
+    story = blocking(retries=0)
+    story.fail("A/1/block")
+    story.pays().owes(invoice="I2", due="03-05").until("03-06 08:00")
+    assert story.confirm("A/1/block") == ACCEPTED
+    assert story.until("03-06 12:00").names() == ["A/1/block", "A/1/unblock", "A/2/block"]
+
+
+def test_a_late_confirmation_of_a_service_that_this_run_takes_away_too_is_given_back_with_this_run() -> None:
+    """Even if this run's own was reported failed: the service is off, and the debtor owes again."""
     story = blocking(retries=0)
     story.fail("A/1/block")
     story.pays().owes(invoice="I2").until("03-05")
     story.fail("A/2/block")
     assert story.confirm("A/1/block") == ACCEPTED
-    assert story.pays().names() == ["A/1/block", "A/2/block", "A/2/file"]
+    assert story.names() == ["A/1/block", "A/2/block", "A/2/file"]
+    assert story.pays().names()[3:] == ["A/2/unblock"]
+
+
+def test_a_restriction_confirmed_late_after_the_relationship_ended_stays() -> None:
+    """A run that ends terminated leaves its restrictions as they are, and so does the payment after it."""
+    rules = policy(block(1, confirm_within=HOUR, retries=0), terminate(2))
+    story = Story(rules).owes().until("03-03 10:30")
+    story.fail("A/1/block")
+    story.until("03-05").pays()
+    assert story.confirm("A/1/block") == ACCEPTED
+    assert story.names() == ["A/1/block", "A/1/terminate"]
 
 
 def test_a_late_confirmation_from_before_a_switch_makes_the_restriction_reversible_again() -> None:

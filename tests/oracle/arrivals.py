@@ -15,6 +15,7 @@ from .runs import (
     close_tasks,
     drop,
     fire,
+    give_back_if_cured,
     not_done,
     reverse,
     review,
@@ -67,7 +68,7 @@ def take_effect(p: Profile, event: Event, now: Instant) -> None:
         case "dms.task.done.v1":
             close_task(p, p.tasks[data["task_id"]], data["outcome"], now, data["actor"])
         case "dms.measure.completed.v1":
-            complete(p, data["command_id"])
+            complete(p, data["command_id"], now)
         case "dms.measure.failed.v1":
             fail(p, data["command_id"], now)
         case "dms.measure.ordered.v1":
@@ -205,11 +206,14 @@ def close_claim(p: Profile, claim: Claim, outcome: str) -> None:
 # Measures.
 
 
-def complete(p: Profile, command_id: str) -> None:
+def complete(p: Profile, command_id: str, now: Instant) -> None:
     command = p.commands[command_id]
+    had_failed = command.reported_failed
     command.confirmed = True
     command.is_to_be_repeated = False
     command.reported_failed = False
+    if had_failed:
+        give_back_if_cured(p, command, now)
 
 
 def fail(p: Profile, command_id: str, now: Instant) -> None:

@@ -249,6 +249,19 @@ def _lifts_the_same(one: Measure, other: Measure) -> bool:
     return (one.name, one.reverse, one.target) == (other.name, other.reverse, other.target)
 
 
+def give_back_if_cured(p: Profile, command: Command, now: Instant) -> None:
+    """What took effect after the cure: given back at once, or with the run that has taken the same away since."""
+    restriction, run = command.restriction, latest(command.run)
+    if restriction is None or run is None or run.outcome != "cured" or not restriction.is_to_be_reversed:
+        return
+    taken = [] if p.run is None else p.run.restrictions
+    same = next((r for r in taken if not r.lifted and _lifts_the_same(r.measure, restriction.measure)), None)
+    if same is None:
+        reverse(p, restriction, command.run, "cured", now)
+    else:
+        same.commands.append(command)
+
+
 def not_done(p: Profile, command: Command, now: Instant) -> None:
     """Reported failed, or not confirmed in time: sent again while retries last, then a task is opened."""
     if has_lost_its_reason(p, command):
