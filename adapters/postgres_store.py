@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from psycopg.errors import IntegrityError
 
-from adapters.migrations import SchemaRefused
 from adapters.part_urls import Server
 from adapters.postgres_arrays import Longs, Texts
 from adapters.postgres_connection import PLANS, PostgresLink, Rows, said_by_database
 from adapters.postgres_partitions import make_months_ahead
 from adapters.postgres_rows import Statements
-from adapters.postgres_schema import check, stored_shards
+from adapters.postgres_schema import check
 from adapters.state_codec import decode_state
 from domain.shards import shard_of
 from engine.ports import Fenced, HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
@@ -57,13 +56,14 @@ class PostgresStore:
         self._writer: Final = PostgresLink(server, PLANS)
         self._looker: Final = PostgresLink(server, PLANS)
         self._keeper: Final = PostgresLink(server)
-        with self._looker.use() as connection:
-            check(connection)
-            self.shards: Final = stored_shards(connection)
-        if self.shards != shards:
-            self.close()
-            raise SchemaRefused(f"it has {self.shards} shards, which cannot become {shards}")
         self._ours: frozenset[int] = frozenset()
+        self.shards: Final = shards
+        try:
+            with self._looker.use() as connection:
+                check(connection, shards)
+        except BaseException:
+            self.close()
+            raise
 
     # Who works what.
 
