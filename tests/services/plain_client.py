@@ -50,6 +50,10 @@ class PlainClient:
         self.channel.queue_declare(queue, durable=True)
         self.channel.queue_bind(queue, exchange, routing_key)
 
+    def bind_existing(self, queue: str, exchange: str, routing_key: str) -> None:
+        """A queue that is there gets what fits the key."""
+        self.channel.queue_bind(queue, exchange, routing_key)
+
     def unbind(self, queue: str, exchange: str, routing_key: str) -> None:
         """Takes the binding away."""
         self.channel.queue_unbind(queue, exchange, routing_key)
