@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -179,8 +180,12 @@ class Ground:
         self.nodes: Final[list[Node]] = []
         self.seen: Final = folder / "seen.jsonl"
         self.lines: Final[list[bytes]] = []
+        """Sound events that were published, each once, in order."""
         self.failures: Final[list[BaseException]] = []
+        self.sent = 0
+        """Events that were published and confirmed."""
         self._publishing: list[threading.Thread] = []
+        self._enough: Final = threading.Event()
         migrate_server(self.server, SHARDS, time.time_ns() // 1_000)
         (folder / "policy.toml").write_text(policy)
         self.set(settings)
@@ -232,14 +237,18 @@ class Ground:
 
     def publish(self, some: Script, rate: float = 0.0, repeats: int = 1) -> None:
         """Publishes a script by the open door, in a thread: at so many events a second, each up to so often."""
-        self.lines.extend(some.lines)
         thread = threading.Thread(target=self._publish, args=(some, rate, repeats), daemon=True)
         self._publishing.append(thread)
         thread.start()
 
     def load(self, seed: int, accounts: int, events: int, rate: float = 0.0) -> None:
-        """The usual load: see `script`."""
+        """The usual load: see `script`. `enough` ends it before its end."""
         self.publish(script(seed, accounts, events, first=seed * 10_000), rate)
+
+    def enough(self) -> None:
+        """Nothing more is published; what was not is not demanded."""
+        self._enough.set()
+        self.published()
 
     @property
     def is_publishing(self) -> bool:
@@ -248,20 +257,25 @@ class Ground:
 
     def _publish(self, some: Script, rate: float, repeats: int) -> None:
         try:
-            bodies = _batches([body for _, body in some.bodies for _ in range(1 + hash(body) % repeats)])
+            unsaid = dict.fromkeys(some.lines)
+            batches = _batches([body for _, body in some.bodies for _ in range(1 + zlib.crc32(body) % repeats)])
             began, sent = time.monotonic(), 0
             client: PlainClient | None = None
-            while bodies:
+            while batches and not self._enough.is_set():
                 try:
                     if client is None:
                         client = PlainClient(self.rabbit_url)
                         # A node declares the doors; without one there is nothing to publish to.
                         client.channel.exchange_declare("dms.in", passive=True)
-                    client.publish("dms.in", "", bodies[0])
-                    sent += bodies.pop(0).count(b'"specversion"')
+                    client.publish("dms.in", "", _joined(batches[0]))
                 except (pika.exceptions.AMQPError, OSError):
                     client = None  # not confirmed: it is sent again
                     time.sleep(0.2)
+                    continue
+                done = batches.pop(0)
+                self.lines.extend(body for body in dict.fromkeys(done) if unsaid.pop(body, body) is None)
+                sent += len(done)
+                self.sent += len(done)
                 if rate:
                     time.sleep(max(0.0, began + sent / rate - time.monotonic()))
             if client is not None:
@@ -275,13 +289,17 @@ class Ground:
             thread.join()
         assert not self.failures, self.failures
 
-    def settled(self, patience_seconds: float = _SETTLE_SECONDS) -> Verdict:
-        """The verdict when all is published and nothing is missing, or nothing has come for too long."""
+    def settled(self, amounts: bool = False, patience_seconds: float = _SETTLE_SECONDS) -> Verdict:
+        """The verdict when all is published and nothing is missing, or nothing has come for too long.
+
+        With ``amounts`` commands must name the same debt: without faults only, since messages that waited for a node
+        take effect before its late timers fire.
+        """
         self.published()
-        demands = demanded(self.lines)
+        demands = demanded(self.lines, amounts)
         size, since = -1, time.monotonic()
         while True:
-            verdict = judge(demands, self.seen)
+            verdict = judge(demands, self.seen, amounts)
             grown = self.seen.stat().st_size
             if grown != size:
                 size, since = grown, time.monotonic()
@@ -300,9 +318,9 @@ class Ground:
         assert done.returncode == 0, f"dms store verify: {done.stdout[-500:]} {done.stderr[-500:]}"
         return done.stdout.strip()
 
-    def clean(self, patience_seconds: float = _SETTLE_SECONDS) -> str:
+    def clean(self, amounts: bool = False) -> str:
         """The verdict, known to be 0/0, with the store's own."""
-        verdict = self.settled(patience_seconds)
+        verdict = self.settled(amounts)
         assert verdict.is_clean, str(verdict)
         self.verified()
         return str(verdict)
@@ -332,18 +350,22 @@ class Ground:
         self._receiver.wait(10)
 
 
-def _batches(bodies: Sequence[bytes]) -> list[bytes]:
+def _batches(bodies: Sequence[bytes]) -> list[list[bytes]]:
     """Events in batches of a few; what is no event travels alone."""
-    made: list[bytes] = []
+    made: list[list[bytes]] = []
     batch: list[bytes] = []
     for body in bodies:
         if b'"specversion"' in body:
             batch.append(body)
         if batch and (len(batch) == _BATCH or b'"specversion"' not in body):
-            made.append(b"[" + b",".join(batch) + b"]")
+            made.append(batch)
             batch = []
         if b'"specversion"' not in body:
-            made.append(body)
+            made.append([body])
     if batch:
-        made.append(b"[" + b",".join(batch) + b"]")
+        made.append(batch)
     return made
+
+
+def _joined(bodies: Sequence[bytes]) -> bytes:
+    return bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"

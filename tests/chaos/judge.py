@@ -41,14 +41,14 @@ class Verdict:
         return f"{said} {some}" if some else said
 
 
-def demanded(lines: Sequence[bytes]) -> dict[str, list[Effect]]:
-    """What the rules demand of each profile, in order."""
+def demanded(lines: Sequence[bytes], amounts: bool) -> dict[str, list[Effect]]:
+    """What the rules demand of each profile, in order; with ``amounts``, of which debt each command speaks as well."""
     replay = Replay(load_policy(POLICY), confirm=False)
     events = replay.run(Line("script", number, line) for number, line in enumerate(lines, 1))
-    return _by_profile(json.loads(event.body) for event in events)
+    return _by_profile((json.loads(event.body) for event in events), amounts)
 
 
-def seen(file: Path) -> tuple[dict[str, list[Effect]], int]:
+def seen(file: Path, amounts: bool) -> tuple[dict[str, list[Effect]], int]:
     """What a receiver wrote, doubles dropped, and how many of these there were."""
     first: dict[str, dict[str, Any]] = {}
     count = 0
@@ -57,12 +57,12 @@ def seen(file: Path) -> tuple[dict[str, list[Effect]], int]:
         for each in event if isinstance(event, list) else [event]:
             count += 1
             first.setdefault(each["id"], each)
-    return _by_profile(first.values()), count - len(first)
+    return _by_profile(first.values(), amounts), count - len(first)
 
 
-def judge(demands: dict[str, list[Effect]], file: Path) -> Verdict:
+def judge(demands: dict[str, list[Effect]], file: Path, amounts: bool) -> Verdict:
     """Compares; only profiles that are spoken of in ``demands`` count."""
-    found, doubles = seen(file)
+    found, doubles = seen(file, amounts)
     verdict = Verdict(doubles=doubles)
     for profile_id, wanted in demands.items():
         got = found.get(profile_id, [])
@@ -93,18 +93,19 @@ def _withdrawn(wanted: list[Effect], got: list[Effect]) -> set[Effect]:
     return pairs
 
 
-def _by_profile(events: Iterable[dict[str, Any]]) -> dict[str, list[Effect]]:
+def _by_profile(events: Iterable[dict[str, Any]], amounts: bool) -> dict[str, list[Effect]]:
     effects: dict[str, list[Effect]] = defaultdict(list)
     for event in events:
         subject = event.get("subject")
         if subject is not None:
-            effects[subject].append((event["type"], _told(event["type"], event["data"])))
+            effects[subject].append((event["type"], _told(event["type"], event["data"], amounts)))
     return effects
 
 
-def _told(type_: str, data: dict[str, Any]) -> str:
+def _told(type_: str, data: dict[str, Any], amounts: bool) -> str:
     if type_ == "dms.measure.requested.v1":
-        return f"{data['command_id']} {data['overdue']} {data['reason']}"
+        debt = f" {data['overdue']}" if amounts else ""
+        return f"{data['command_id']}{debt} {data['reason']}"
     if type_ == "dms.message.rejected.v1":
         return f"{data['source']}/{data['id']} {data['reason']}"
     return json.dumps(data, sort_keys=True)

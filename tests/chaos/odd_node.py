@@ -1,6 +1,6 @@
 """`dms run` in a process whose clock is ahead, or in which some messages fail. Reads dms.toml of the working folder.
 
-    python -m tests.chaos.odd_node [--days-ahead D] [--fails-once SHARE] [--poison ID]
+python -m tests.chaos.odd_node [--days-ahead D] [--fails-once SHARE] [--poison ID]
 """
 
 import argparse
@@ -10,20 +10,21 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import actors.profile
+from actors import profile as profile_actor
 from adapters.bootstrap import open_node
 from adapters.settings import load_settings
 from adapters.system_clock import SystemClock
 from benchmarks.node_ahead import ClockAhead
 from domain.calendar import DAY
 from domain.messages import PaymentReceived
+from domain.work import work
 
 
 class Faults:
     """Stands before the domain. ``share`` of the payments raise the first time, some of them what ends a thread."""
 
     def __init__(self, share: float, poison: str | None) -> None:
-        self._work = actors.profile.work
+        self._work = work
         self._share = share
         self._poison = poison
         self._failed: set[str] = set()
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--poison")
     options = parser.parse_args()
     if options.fails_once or options.poison:
-        actors.profile.work = Faults(options.fails_once, options.poison)
+        profile_actor.work = Faults(options.fails_once, options.poison)
     stopping = Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     clock = ClockAhead(int(options.days_ahead * DAY)) if options.days_ahead else SystemClock()

@@ -1,6 +1,6 @@
 """The receiver: a process outside the engine, which writes down all that leaves before it says that it has it.
 
-    python -m tests.chaos.receiver URL FILE
+python -m tests.chaos.receiver URL FILE
 """
 
 import logging
