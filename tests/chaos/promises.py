@@ -593,7 +593,7 @@ def r21(field: Field, share: float) -> str:
 
 def _outcomes(ground: Ground) -> tuple[int, int]:
     """How many commands were confirmed, and how many have failed."""
-    counts = dict(ground.rows("SELECT fact, count(*) FROM journal GROUP BY fact"))
+    counts = {str(fact): count for fact, count in ground.rows("SELECT fact, count(*) FROM journal GROUP BY fact")}
     return int(str(counts.get("MeasureCompleted", 0))), int(str(counts.get("CommandFailed", 0)))
 
 
