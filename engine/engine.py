@@ -385,7 +385,9 @@ class Engine:
                     if self.ballot.hear(breaker, actor, let_go):
                         afterwards.extend(self._decide_held(breaker, let_go, transaction))
                 case Release(profile_id):
-                    readmitted.extend(self._readmit(profile_id, transaction))
+                    # What is worked now is in the store's quarantine until the commit: once is enough.
+                    if all(errand.profile_id != profile_id for errand in readmitted):
+                        readmitted.extend(self._readmit(profile_id, transaction))
         return readmitted, afterwards
 
     def _decide_held(self, breaker: str, let_go: bool, transaction: Transaction) -> list[Errand]:

@@ -164,3 +164,20 @@ def test_two_who_migrate_at_once_make_one_store(stock: Databases) -> None:
     with ThreadPoolExecutor(2) as pool:
         changed = list(pool.map(lambda _: migrate_server(empty, SHARDS, 1_800_000_000_000_000), range(2)))
     assert sorted(changed) == [False, True]
+
+
+def test_who_stands_still_in_the_middle_of_a_commit_is_cut_off(owners: Owners) -> None:
+    """In a pipeline PostgreSQL waits for the rest for ever; whoever takes over does not."""
+    first, second = owners.open("first"), owners.open("second")
+    first.claim(ALL)
+    with first._writer.use() as connection, suppress(psycopg.OperationalError), connection.pipeline():
+        connection.execute("BEGIN")
+        connection.execute("UPDATE owners SET last_instant = 1 WHERE owner = 'first'")
+        connection.pgconn.send_flush_request()
+        connection.pgconn.flush()
+        deadline = time.monotonic() + 10
+        while second.claim(ALL) != set(ALL):
+            assert time.monotonic() < deadline, "its shards are his for ever"
+            time.sleep(0.1)
+    with pytest.raises(Fenced):
+        first.commit(begun("ACC-1"))

@@ -146,8 +146,8 @@ def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> No
     assert len(world.store.quarantined("BAD")) == 3, "what fails again goes on waiting"
     world.kill()
     poison.is_mended = True
-    world.engine.release("BAD", "orlova")
-    world.engine.release("BAD", "orlova")
+    world.engine.release("BAD", "belov")
+    world.engine.release("BAD", "sokolova")
     world.turn(START + 12 * HOUR)
     assert world.store.quarantined("BAD") == []
     facts = [type(entry.fact).__name__ for entry in world.store.reader().journal("BAD")]
