@@ -65,8 +65,8 @@ imports: install ## who may import whom
 # A compiled module wins over its source: a stale one would be tested in its place.
 tests: install ## pytest alone; PYTEST_ARGS='-k word' narrows it
 	@compiled="$$(ls -t domain/*.so 2>/dev/null | tail -n 1)"; \
-	if [ -n "$$compiled" ] && [ -n "$$(find domain -name '*.py' -newer "$$compiled")" ]; then \
-	    echo "domain/ was edited after it was compiled: make compiled, or make interpreted" >&2; exit 1; \
+	if [ -n "$$compiled" ] && [ -n "$$(find domain sim/casework.py sim/services.py -name '*.py' -newer "$$compiled")" ]; then \
+	    echo "domain/ or the laboratory's inner loop was edited after it was compiled: make compiled, or make interpreted" >&2; exit 1; \
 	fi
 	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
 
@@ -98,7 +98,7 @@ compiled: install interpreted ## compile domain/ in place
 	@ls domain/*.so >/dev/null 2>&1 || { echo "domain/ was not compiled" >&2; exit 1; }
 
 interpreted: ## remove what was compiled
-	@find domain -name '*.so' -delete
+	@find domain sim -name '*.so' -delete
 	@rm -rf ./*__mypyc*.so build
 
 test-compiled: ## the suite over the compiled domain, then back to the interpreted one

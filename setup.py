@@ -1,4 +1,6 @@
-"""Compiles domain/ to C with mypyc where that is wanted and possible; all else about the build is in pyproject.toml.
+"""Compiles domain/, and the laboratory's inner loop, to C with mypyc where that is wanted and possible.
+
+All else about the build is in pyproject.toml.
 
 DMS_COMPILE=1 compiles, DMS_COMPILE=0 does not; unset, a wheel is compiled and an editable install is not, so that an
 edited source is what runs. Without a C compiler the same files run interpreted, and one line says so.
@@ -12,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Extension, setup
+
+INNER_LOOP = [str(Path("sim", name)) for name in ("casework.py", "services.py")]
 
 
 def is_compile_wanted() -> bool:
@@ -37,6 +41,7 @@ def compiled_domain() -> list[Extension]:
     sources = sorted(str(path) for path in Path("domain").rglob("*.py") if path.name != "__init__.py")
     if not sources:
         return []
+    sources.extend(INNER_LOOP)
     if reason := obstacle():
         sys.stderr.write(f"dms: {reason}: domain/ runs interpreted\n")
         return []

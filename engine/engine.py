@@ -7,6 +7,7 @@ An engine works the shards that are its own (`engine.tenure`), and is alone to d
 for a shard that has another owner.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -265,16 +266,17 @@ class Engine:
         worked.extend(self._workshop.run(afterwards, transaction.quarantined))
         worked.extend(self._run_desks(worked, until, transaction))
         unwritten = self._look_last(worked, transaction) if crew.freezes and not crew.confirms else frozenset()
+        horizon, keeps, set_timer = self._horizon, self.settings.keeps, self.timers.set
         for errand in worked:
             # Beyond the horizon the store remembers it: not in a replay, and not what waits for an account.
-            stored = self.settings.keeps and errand.profile is not None and errand.profile.is_known
-            near = errand.wake_at < self._horizon or not stored
-            self.timers.set(errand.profile_id, errand.wake_at if near else NEVER)
+            stored = keeps and errand.profile is not None and errand.profile.is_known
+            near = errand.wake_at < horizon or not stored
+            set_timer(errand.profile_id, errand.wake_at if near else NEVER)
         self._scribe.write(intake, worked, unwritten, transaction)
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
-        self._count(intake, worked)
+        self._count(worked)
         if self.trail.follows:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
@@ -516,16 +518,19 @@ class Engine:
             # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
             self.publish_failure = failure
 
-    def _count(self, intake: Intake, worked: list[Errand]) -> None:
-        events = self.tally.events
+    def _count(self, worked: Iterable[Errand]) -> None:
+        accepted: list[str] = []
+        held: list[str] = []
         for errand in worked:
-            refused = {id(each.arrival.ticket) for each in errand.refused}
-            held = {id(each.ticket) for each in errand.newly_held or ()}
+            others = () if not errand.refused else {id(each.arrival) for each in errand.refused}
+            waiting = () if errand.newly_held is None else {id(each) for each in errand.newly_held}
             for arrival in errand.arrivals:
                 envelope = arrival.ticket
-                if isinstance(envelope, Envelope) and id(envelope) not in refused:
-                    outcome = "held" if id(envelope) in held else "accepted"
-                    events[envelope.type or "", outcome] += 1
+                if isinstance(envelope, Envelope) and id(arrival) not in others:
+                    (held if id(arrival) in waiting else accepted).append(envelope.type or "")
+        for outcome, types in (("accepted", accepted), ("held", held)):
+            for type_, count in Counter(types).items():
+                self.tally.events[type_, outcome] += count
 
 
 def _held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:

@@ -5,13 +5,13 @@ of time. A profile begins with the first of them that can change anything: who p
 acted costs nothing here. This is the laboratory's inner loop; it compiles with the domain, and knows no numpy.
 """
 
+from array import array
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Final, Protocol, TypeAlias
 
 from domain.calendar import NEVER
 from domain.events import MeasureRequested, PromiseBroken, PromiseKept, RunClosed, TaskOpened
-from domain.evolve import evolve
 from domain.messages import (
     AccountUpdated,
     BalanceChanged,
@@ -33,13 +33,15 @@ LETTER: Final = 0
 INVOICE: Final = 1
 BALANCE: Final = 2
 PAYMENT: Final = 3
-WAKE: Final = 4
+REMINDED: Final = 4  # before the timer that it takes the place of
+WAKE: Final = 5
 
 Action: TypeAlias = tuple[int, int, int, int, int, int, int]
 """Instant, rank, account, what, and three numbers more: an invoice's item, amount and due day; a payment's serial
-number and amount; a balance and its sequence; a letter's number."""
+number and amount; a balance and its sequence; a letter's number. `REMINDED` is a timer whose commands left already."""
 
 SOURCE: Final = "billing"
+_DELIVERED: Final = frozenset({"notify", "legal", "task"})
 
 
 class Outside(Protocol):
@@ -47,6 +49,9 @@ class Outside(Protocol):
 
     def commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
         """A command that more comes of than its delivery."""
+
+    def troubled(self, account: int, profile: Profile, command: MeasureRequested) -> bool:
+        """Whether a command to one of the troubled is not simply carried out and confirmed; then it is seen to."""
 
     def opened(self, account: int, profile: Profile, task: TaskOpened) -> None:
         """Work for a person."""
@@ -60,14 +65,15 @@ class Outside(Protocol):
     def refused(self, account: int, message: Record, why: str) -> None:
         """The domain refused a message: the world and the domain differ."""
 
-    def failing(self, target: str, attempt: int) -> set[int]:
-        """The accounts whose delivery by ``target`` fails today, at the ``attempt``-th sending."""
+    def catch_up(self, account: int) -> None:
+        """A letter comes to an account at rest: it must hear first of the debts that were not worth telling yet."""
 
 
 class Casework:
     """The profiles of one branch, and the actions of the day that is worked.
 
-    ``kinds`` gives for each account its row in ``introductions``, the account event that begins its profile.
+    ``kinds`` gives for each account its row in ``introductions``, the account event that begins its profile. ``prefix``
+    stands before the ids of invoices and payments, so that they differ from those of profiles that exist already.
     """
 
     def __init__(
@@ -77,16 +83,20 @@ class Casework:
         kinds: list[int],
         introductions: list[AccountUpdated],
         codes: dict[str, dict[str, int]],
-        delivered_at_once: set[str],
         outside: Outside,
+        prefix: str = "",
     ) -> None:
         self.profiles: Final[dict[int, Profile]] = {}
         self.sent: list[tuple[int, int, int, int]] = []
         """The day's commands: account, code of the measure, instant, sending."""
-        self.wakes: dict[int, int] = {}
-        """When each account that was worked today wants to be woken, `NEVER` where it is at rest."""
-        self.rested: set[int] = set()
-        """The accounts worked today that owe nothing and wait for nothing."""
+        self.wakes: Final[array[int]] = array("q", [NEVER]) * len(kinds)
+        """When each account wants to be woken; shared with whoever looks at all of them at once."""
+        self.resting: Final[bytearray] = bytearray(len(kinds))
+        """Whether each account (1) owes nothing that it was told of, and waits for nothing; shared likewise."""
+        self.switches: list[tuple[int, int, str, bool]] = []
+        """The day's restrictions (True) and reversals that were carried out: instant, account, restriction."""
+        self.troubled: set[int] = set()
+        """The accounts of which a system does not carry out and confirm every command today."""
         self.messages: int = 0
         self.facts_seen: int = 0
         self.pauses_at: int = NEVER
@@ -96,12 +106,14 @@ class Casework:
         """What the watched accounts' profiles heard, in its order."""
         self.asked: list[tuple[int, Record]] = []
         """What was commanded for them."""
+        self.reminded: Final[dict[int, list[str]]] = {}
+        """The reminders that accounts got before their profiles could hear of them."""
         self._policy: Final = policy
         self._name: Final = name
+        self._prefix: Final = prefix
         self._kinds: Final = kinds
         self._introductions: Final = introductions
         self._codes: Final = codes
-        self._at_once: Final = delivered_at_once
         self._outside: Final = outside
         self._actions: list[Action] = []
         self._next: int = 0
@@ -112,8 +124,15 @@ class Casework:
         self._ends: int = 0
         self._facts: list[Record] = []
 
-    def begin(self, ends: int, actions: Iterable[Action], day: int) -> None:
+    def watch(self, accounts: set[int]) -> None:
+        """From the beginning on, what these accounts' profiles hear is kept, and what is commanded for them."""
+        self.watched = accounts
+        for account in sorted(accounts):
+            self.heard.append((account, self._introductions[self._kinds[account]]))
+
+    def begin(self, ends: int, actions: Iterable[Action], day: int, troubled: set[int]) -> None:
         """A day that ends before ``ends``, with what is known of it beforehand."""
+        self.troubled = troubled
         self._ends = ends
         todays = list(actions)
         posted = self._later.pop(day, None)
@@ -122,14 +141,8 @@ class Casework:
         todays.sort()
         self._actions = todays
         self._next = 0
-        self.wakes = {}
-        self.rested = set()
         self.sent = []
-
-    def addressees(self, day: int) -> list[int]:
-        """The accounts to which a letter comes on ``day``, as far as it is known."""
-        later = self._later.get(day)
-        return sorted({action[2] for action in later}) if later is not None else []
+        self.switches = []
 
     def write_down(self, account: int, message: Record) -> None:
         """A message to a watched account of which its profile need not hear."""
@@ -172,49 +185,61 @@ class Casework:
                 self._next += 1
             else:
                 return self.pauses_at >= self._ends
-            self._act(action)
+            self.act(action)
 
     def tell(self, account: int, message: Record) -> None:
-        """Hands a message to a profile now; it exists."""
-        self._hear(account, self.profiles[account], message)
+        """Hands a message to a profile, which begins with it if there is none; one that is closed hears no more."""
+        profile = self.profiles.get(account)
+        if profile is None:
+            profile = self._introduced(account)
+        if len(self.reminded) > 0 and account in self.reminded:
+            for name in self.reminded.pop(account):
+                profile.count_outside(name)
+        if not profile.closed:
+            self._hear(account, profile, message)
 
-    def _act(self, action: Action) -> None:
+    def act(self, action: Action) -> None:
+        """An action happens."""
         at, _, account, what, first, second, third = action
         profile = self.profiles.get(account)
         message: Record
-        if what == WAKE:
+        if what >= REMINDED:
             if profile is None or profile.wake_at > at:
                 return
             message = Wake(at)
+            if what == REMINDED:
+                work(profile, message, self._policy, [], True)
+                self.wakes[account] = NEVER
+                self._wait(account, profile.wake_at)
+                return
         elif what == PAYMENT:
-            message = PaymentReceived(at, f"P{first}", second)
+            message = PaymentReceived(at, f"{self._prefix}P{first}", second)
         elif what == INVOICE:
-            message = InvoiceIssued(at, f"I{first}", second, self._policy.zone.day(at), third)
+            message = InvoiceIssued(at, f"{self._prefix}I{first}", second, self._policy.zone.day(at), third)
         elif what == BALANCE:
             message = BalanceChanged(at, first, second, SOURCE)
         else:
             message = self._letters.pop(first)
-        if profile is None:
-            profile = self._introduced(account)
-        if profile.closed:
-            return
-        self._hear(account, profile, message)
+            if self.resting[account] != 0:
+                self._outside.catch_up(account)
+        self.tell(account, message)
 
     def _introduced(self, account: int) -> Profile:
         profile = Profile(f"{self._name}{account}")
         self.profiles[account] = profile
         introduction = self._introductions[self._kinds[account]]
-        if self.watched is not None and account in self.watched:
-            self.heard.append((account, introduction))
         work(profile, introduction, self._policy, [])
         return profile
 
     def _hear(self, account: int, profile: Profile, message: Record) -> None:
-        if self.watched is not None and account in self.watched and not isinstance(message, Wake):
+        is_watched = self.watched is not None and account in self.watched
+        if is_watched and not isinstance(message, Wake):
             self.heard.append((account, message))
         facts = self._facts
         facts.clear()
-        refusal = work(profile, message, self._policy, facts)
+        # Where nothing fails, a command is confirmed with its instant: nothing else would come of a later answer.
+        confirms = not is_watched and account not in self.troubled
+        refusal = work(profile, message, self._policy, facts, confirms)
         self.messages += 1
         if refusal is not None:
             self._outside.refused(account, message, refusal.reason)
@@ -236,29 +261,39 @@ class Casework:
                     self._outside.promise_ended(account, fact.at, False)
             self._facts = facts
         wake_at = profile.wake_at
-        if wake_at < self._ends:
-            heappush(self._aside, (wake_at, TIMER, account, WAKE, 0, 0, 0))
-            return
+        if isinstance(message, Wake):
+            self.wakes[account] = NEVER
+        self._wait(account, wake_at)
+        self.resting[account] = 1 if wake_at == NEVER and is_at_rest(profile) else 0
+
+    def _wait(self, account: int, wake_at: int) -> None:
+        """The account wants to be woken; within the day that is an action, unless it is one already."""
+        before = self.wakes[account]
         self.wakes[account] = wake_at
-        if wake_at == NEVER and _is_at_rest(profile):
-            self.rested.add(account)
-        elif account in self.rested:
-            self.rested.discard(account)
+        if wake_at < self._ends and wake_at != before:
+            heappush(self._aside, (wake_at, TIMER, account, WAKE, 0, 0, 0))
 
     def _commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
-        if self.watched is not None and account in self.watched:
+        is_watched = self.watched is not None and account in self.watched
+        if is_watched:
             self.asked.append((account, command))
-        self.sent.append((account, self._codes[command.plan or ""][command.measure], command.at, command.attempt))
-        if command.kind not in self._at_once or account in self._outside.failing(command.target, command.attempt):
+        at = command.at
+        kind = command.kind
+        self.sent.append((account, self._codes[command.plan or ""][command.measure], at, command.attempt))
+        if account in self.troubled and self._outside.troubled(account, profile, command):
+            return
+        if kind == "restrict":
+            self.switches.append((at, account, command.measure, True))
+        elif kind == "restore":
+            self.switches.append((at, account, command.restores or command.measure, False))
+        elif kind not in _DELIVERED:
             self._outside.commanded(account, profile, command)
-        elif self.watched is not None and account in self.watched:
-            # What the profile hears of it must be what production would: an event of its own.
-            self.post(command.at + 1, account, MeasureCompleted(command.at + 1, command.command_id, "delivered"))
-        else:
-            evolve(profile, MeasureCompleted(command.at, command.command_id, "delivered"))
+        if is_watched or account in self.troubled:
+            # An event of its own: what the profile of a watched account hears must be what production would.
+            self.post(at + 1, account, MeasureCompleted(at + 1, command.command_id, "done"))
 
 
-def _is_at_rest(profile: Profile) -> bool:
+def is_at_rest(profile: Profile) -> bool:
     """Whether nothing but a new debt can make the profile act; then what is settled of its ledger is let go."""
     ledger = profile.ledger
     if (
@@ -275,6 +310,7 @@ def _is_at_rest(profile: Profile) -> bool:
         or profile.warnings is not None
     ):
         return False
-    ledger.items.clear()
-    ledger.payments.clear()
+    if not ledger.claims:  # which name their items
+        ledger.items.clear()
+        ledger.payments.clear()
     return True

@@ -2,9 +2,12 @@
 
 Each is an element of a counter-based stream (Philox) whose key is the seed, the replication and the branch, whose
 counter is the day and the purpose, and whose position is the debtor's. So a debtor draws the same numbers under every
-policy, in whatever order accounts are worked and on however many processes.
+policy, in whatever order accounts are worked and on however many processes. Where only a few accounts need a number, a
+keyed hash of the same things gives it.
 """
 
+from hashlib import blake2b
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -21,8 +24,6 @@ OPENING: Final = 6
 OPENING_AGE: Final = 7
 AMOUNT: Final = 10  # of a month's invoice
 PAYING: Final = 11
-PARTIAL: Final = 12
-SHARE: Final = 13
 DISPUTE: Final = 14
 UPHELD: Final = 15
 CHURN: Final = 16
@@ -32,11 +33,21 @@ KEPT: Final = 22
 PROMISE_DAY: Final = 23
 TALK: Final = 24
 APPROVAL: Final = 25
-RINGING: Final = 30  # by the dialler; the attempt is added
-RING_TIME: Final = 50  # likewise
-ATTRIBUTE: Final = 100  # the number of the attribute is added
-GATEWAY: Final = 200  # the number of the gateway, and ten times the sending, is added
-DELAY: Final = 400  # likewise
+GATEWAY: Final = 30
+RINGING: Final = 40  # by the dialler; the attempt is added
+RING_TIME: Final = 60  # likewise
+SENDING: Final = 80  # again by a gateway; the attempt is added
+ATTRIBUTE: Final = 1000  # the number of the attribute is added
+
+
+_UNIT: Final = 2.0**-56
+_COUNTER: Final = Struct("<qqq")
+
+
+def lower_bits(uniforms: Floats, bits: int) -> Floats:
+    """Uniform numbers again, from what is left of others without their first ``bits``: independent of these."""
+    found: Floats = (uniforms * float(1 << bits)) % 1.0
+    return found
 
 
 class Chance:
@@ -45,6 +56,7 @@ class Chance:
     def __init__(self, seed: int, replication: int, branch: int, size: int) -> None:
         """``seed`` is below 2**64, ``replication`` and ``branch`` below 2**32."""
         self._key: Final = np.array([seed, (replication << 32) | branch], dtype=np.uint64)
+        self._secret: Final = self._key.tobytes()
         self._size: Final = size
         self._today: dict[int, Floats] = {}
         self._day = 0
@@ -58,6 +70,11 @@ class Chance:
         if known is None:
             known = self._today[purpose] = self._generator(purpose, day).random(self._size)
         return known
+
+    def one(self, purpose: int, day: int, account: int) -> float:
+        """A number in [0, 1) for a single account, where an array for all of them would be drawn for a few."""
+        said = _COUNTER.pack(purpose, day, account)
+        return int.from_bytes(blake2b(said, digest_size=7, key=self._secret).digest(), "little") * _UNIT
 
     def normals(self, purpose: int, day: int = 0) -> Floats:
         """A standard normal number for each account: of two uniform ones, by Box and Muller's transform.

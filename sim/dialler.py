@@ -8,7 +8,6 @@ from simpy import Event
 
 from domain.calendar import SECOND
 from domain.events import MeasureRequested
-from domain.messages import MeasureCompleted, MeasureFailed
 from domain.timing import contact_opening
 from sim import chance as c
 from sim.capacity import NO_TIME, Servers
@@ -18,7 +17,8 @@ _NORMAL: Final = NormalDist()
 
 
 class Dialling:
-    """All lines of a branch."""
+    """All lines of a branch. A call counts as done for the domain when the dialler has taken it on: what becomes of it
+    moves the debtor, not the plan."""
 
     def __init__(self, site: Site) -> None:
         self.site: Final = site
@@ -47,9 +47,9 @@ class _Ringing:
         site, dialler = self._site, self._site.scenario.dialler
         profile = site.cases.profiles[self._account]
         if profile.closed or profile.run is None:
-            return self._given_up(at)
+            return self._given_up()
         if contact_opening(profile, site.policy, at) > at:
-            return self._given_up(at)
+            return self._given_up()
         reach = dialler.reach[self._attempt - 1]
         self._reaches = site.luck(c.RINGING + self._attempt, at, self._account) < reach
         seconds = dialler.ring_seconds
@@ -65,8 +65,6 @@ class _Ringing:
         site, dialler = self._site, self._site.scenario.dialler
         if self._reaches or self._attempt >= len(dialler.reach):
             site.today.rung.append((self._account, self._reaches))
-            detail = "answered" if self._reaches else "no answer"
-            site.cases.post(at, self._account, MeasureCompleted(at, self._command.command_id, detail))
             return
         event = site.env.timeout(at + dialler.retry_after - site.env.now)
         assert event.callbacks is not None
@@ -77,15 +75,10 @@ class _Ringing:
         again = _Ringing(self._dialling, self._account, self._command, self._attempt + 1)
         self._dialling.lines.ask(int(self._site.env.now), again)
 
-    def _given_up(self, at: int) -> int:
+    def _given_up(self) -> int:
         site = self._site
-        seconds = int(site.scenario.dialler.ring_seconds)
         if self._attempt == 1:
+            seconds = int(site.scenario.dialler.ring_seconds)
             site.tally.add_one("line_seconds_refused", site.today.month, self._account, seconds)
             site.today.failures.append((self._account, site.code(self._command)))
-            later = max(at, self._command.at + 1)
-            site.cases.post(later, self._account, MeasureFailed(later, self._command.command_id, "no line was free"))
-        else:
-            site.today.rung.append((self._account, False))
-            site.cases.post(at, self._account, MeasureCompleted(at, self._command.command_id, "no answer"))
         return NO_TIME

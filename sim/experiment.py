@@ -9,6 +9,7 @@ A unit of work is one branch in one replication under one policy, and a result i
 on who works them, in which order.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import polars as pl
 
 from domain.policy import Policy
 from sim.comparison import Interval, differences, mean_interval
+from sim.parcel import packed, unpacked
 from sim.results import DAYS, KEYS, Results
 from sim.scenario import Scenario
 from sim.tally import Months
@@ -108,9 +110,9 @@ class Experiment:
         interrupted = False
         pool = executor
         if pool is None and workers > 1:
-            pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (self.scenario, self.policies))
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts)
         try:
-            for frames in self._replications(pool, executor is not None, progress):
+            for frames in self._replications(pool, progress):
                 finished.append(frames)
                 if self._suffices(finished):
                     break
@@ -128,11 +130,12 @@ class Experiment:
             interrupted=interrupted,
         )
 
-    def _replications(self, pool: Executor | None, is_remote: bool, progress: Progress | None) -> Iterator[Frames]:
+    def _replications(self, pool: Executor | None, progress: Progress | None) -> Iterator[Frames]:
         """The replications in their order, each as soon as all its units are done."""
         per_replication = len(self.policies) * self.scenario.branches
         total = per_replication * self.replications
         done = 0
+        parcel = packed((self.scenario, self.policies)) if pool is not None else b""
         begun: dict[int, list[Future[Frames]]] = {}
         for replication in range(self.replications):
             frames = []
@@ -145,7 +148,9 @@ class Experiment:
             else:
                 for ahead in range(replication, min(replication + _AHEAD, self.replications)):
                     if ahead not in begun:
-                        begun[ahead] = [self._submit(pool, unit, is_remote) for unit in self._units(ahead)]
+                        begun[ahead] = [
+                            pool.submit(simulate_packed, parcel, self.seed, unit) for unit in self._units(ahead)
+                        ]
                 for future in begun.pop(replication):
                     frames.append(future.result())
                     done += 1
@@ -160,11 +165,6 @@ class Experiment:
         for branch in range(self.scenario.branches):
             for policy in self.policies:
                 yield Unit(policy, replication, branch)
-
-    def _submit(self, pool: Executor, unit: Unit, is_remote: bool) -> Future[Frames]:
-        if is_remote:
-            return pool.submit(simulate, self.scenario, self.policies[unit.policy], self.seed, unit)
-        return pool.submit(_simulate_here, self.seed, unit)
 
     def _suffices(self, finished: list[Frames]) -> bool:
         stop = self.stop
@@ -192,8 +192,16 @@ class Experiment:
 
 def simulate(scenario: Scenario, policy: Policy, seed: int, unit: Unit) -> Frames:
     """One unit's tables."""
-    tally = Branch(scenario, policy, seed, unit.replication, unit.branch).run()
-    return tally.frames(unit.policy, unit.replication)
+    # A branch makes no cycles while it runs, and the collector would visit its profiles again and again.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        tally = Branch(scenario, policy, seed, unit.replication, unit.branch).run()
+        return tally.frames(unit.policy, unit.replication)
+    finally:
+        if collects:
+            gc.enable()
+            gc.collect()
 
 
 def _merged(frames: Sequence[Frames]) -> Frames:
@@ -207,15 +215,11 @@ def _merged(frames: Sequence[Frames]) -> Frames:
     )
 
 
-# What every unit of a worker process has in common is sent to it once.
-_here: list[tuple[Scenario, Mapping[str, Policy]]] = []
-
-
-def _begin(scenario: Scenario, policies: Mapping[str, Policy]) -> None:
-    signal(SIGINT, SIG_IGN)  # Ctrl-C is for the process that collects
-    _here[:] = [(scenario, policies)]
-
-
-def _simulate_here(seed: int, unit: Unit) -> Frames:
-    scenario, policies = _here[0]
+def simulate_packed(parcel: bytes, seed: int, unit: Unit) -> Frames:
+    """The same in another process or on another machine."""
+    scenario, policies = unpacked(parcel)
     return simulate(scenario, policies[unit.policy], seed, unit)
+
+
+def _ignore_interrupts() -> None:
+    signal(SIGINT, SIG_IGN)  # Ctrl-C is for the process that collects

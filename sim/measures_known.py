@@ -10,17 +10,20 @@ from sim.tally import Command
 
 class MeasuresKnown:
     """``commands`` are all that may be asked for; ``codes`` finds a measure's place there by plan (empty: of none) and
-    name. ``reversed_by`` names for each reversal its restriction."""
+    name. ``reversed_by`` names for each reversal its restriction,
+    ``targets`` for each measure of a plan who executes it."""
 
     def __init__(self, policy: Policy, minor_units: int) -> None:
         self.commands: Final[list[Command]] = []
         self.codes: Final[dict[str, dict[str, int]]] = {"": {}}
         self.reversed_by: Final[dict[str, str]] = {}
+        self.targets: Final[dict[str, str]] = {}
         for rule in policy.preventions:
             self._add("", rule.name, "reminder", round(rule.measure.cost * minor_units))
         for plan in policy.plans.values():
             self.codes[plan.name] = {}
             for measure in plan.measures:
+                self.targets[measure.name] = measure.target
                 self._add(plan.name, measure.name, measure.kind, round(measure.cost * minor_units))
                 self._add_reversal(plan.name, measure)
         kinds = sorted({command.kind for command in self.commands})

@@ -6,19 +6,21 @@ import numpy as np
 
 from domain.calendar import DAY
 from domain.events import MeasureRequested, TaskOpened
-from domain.messages import AccountClosed, MeasureApproved, MeasureCompleted, MeasureFailed, MeasureRejected, TaskDone
+from domain.messages import AccountClosed, MeasureApproved, MeasureFailed, MeasureRejected, TaskDone
 from domain.profile import Profile
 from domain.record import Record
 from sim import chance as c
+from sim.chance import lower_bits
 from sim.dialler import Dialling
 from sim.people import People
-from sim.scenario import TARGETS, Gateway
+from sim.receivables import Money, Rows
+from sim.scenario import Gateway
 from sim.services import Services
 from sim.site import Site
 
 _INSTANTLY: Final = Gateway(fastest=0, slowest=0)
-_PURPOSES: Final = {target: 10 * number for number, target in enumerate(TARGETS)}
-_SENDINGS: Final = 10
+FAILS: Final = 0
+SILENT: Final = 1
 
 
 class WorldsDiffer(Exception):
@@ -26,69 +28,79 @@ class WorldsDiffer(Exception):
 
 
 class Office:
-    """Carries out commands and tasks."""
+    """Carries out commands and tasks. ``failing`` are today's troubled accounts: by which target, and how."""
 
     def __init__(self, site: Site, services: Services, people: People, dialling: Dialling) -> None:
+        self.failing: dict[int, tuple[str, int]] = {}
         self._site: Final = site
         self._services: Final = services
         self._people: Final = people
         self._dialling: Final = dialling
-        self._failing: dict[tuple[str, int], set[int]] = {}
-        self._failing_day = 0
+        # One number a day says for each account which system fails it, if any: they have a part of [0, 1) each.
+        self._parts: Final[list[tuple[float, str, int]]] = []
+        for target, gateway in sorted(site.scenario.gateways.items()):
+            for chance, how in ((gateway.fails, FAILS), (gateway.silent, SILENT)):
+                if chance > 0:
+                    self._parts.append((chance, target, how))
+        self._bounds: Final = np.cumsum([chance for chance, _, _ in self._parts])
 
-    def failing(self, target: str, attempt: int) -> set[int]:
-        """The accounts whose delivery by ``target`` fails today, at the ``attempt``-th sending."""
-        day = self._site.today.number
-        if day != self._failing_day:
-            self._failing = {}
-            self._failing_day = day
-        found = self._failing.get((target, attempt))
-        if found is None:
-            gateway = self._gateway(target)
-            found = set()
-            if gateway.fails > 0:
-                drawn = self._site.chance.uniforms(_purpose(c.GATEWAY, target, attempt), day)
-                found = set(np.flatnonzero(drawn < gateway.fails).tolist())
-            self._failing[target, attempt] = found
+    def begin(self, day: int) -> None:
+        """Settles whom which system fails today."""
+        self.failing = {}
+        if not self._parts:
+            return
+        drawn = self._site.chance.uniforms(c.GATEWAY, day)
+        accounts = np.flatnonzero(drawn < self._bounds[-1])
+        parts = np.searchsorted(self._bounds, drawn[accounts], side="right")
+        for account, part in zip(accounts.tolist(), parts.tolist(), strict=True):
+            _, target, how = self._parts[part]
+            self.failing[account] = (target, how)
+
+    def delays(self, day: int, target: str, accounts: Rows) -> Money:
+        """How long the accounts' commands of ``day`` take to be carried out by ``target``."""
+        gateway = self._site.scenario.gateways.get(target, _INSTANTLY)
+        slow = lower_bits(self._site.chance.uniforms(c.GATEWAY, day)[accounts], 24)
+        found: Money = gateway.fastest + (slow * (gateway.slowest - gateway.fastest)).astype(np.int64)
         return found
+
+    def troubled(self, account: int, profile: Profile, command: MeasureRequested) -> bool:
+        """Whether the command fails, or is done and never confirmed."""
+        target, how = self.failing[account]
+        if target != command.target:
+            return False
+        if command.attempt > 1:
+            # Sent again within the day it has another chance.
+            again = self._site.chance.one(c.SENDING + command.attempt, self._site.today.number, account)
+            gateway = self._site.scenario.gateways[target]
+            if again >= gateway.fails + gateway.silent:
+                return False
+            how = FAILS if again < gateway.fails else SILENT
+        if how == FAILS:
+            at = command.at + max(1, int(self.delays(self._site.today.number, target, np.array([account]))[0]))
+            self._site.today.failures.append((account, self._site.code(command)))
+            self._site.cases.post(at, account, MeasureFailed(at, command.command_id, "not delivered"))
+        elif command.kind in ("restrict", "restore"):
+            is_off = command.kind == "restrict"
+            self._site.cases.switches.append((command.at, account, command.restores or command.measure, is_off))
+        elif command.kind not in ("notify", "legal", "task"):
+            self.commanded(account, profile, command)
+        return True
 
     def commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
         """Carries out a command that more comes of than its delivery."""
         site = self._site
-        gateway = self._gateway(command.target)
-        luck = site.luck(_purpose(c.GATEWAY, command.target, command.attempt), command.at, account)
-        slow = site.luck(_purpose(c.DELAY, command.target, command.attempt), command.at, account)
-        # Later than the command itself: what is answered must have been asked.
-        at = command.at + max(1, gateway.fastest + int(slow * (gateway.slowest - gateway.fastest)))
-        if command.kind in ("restrict", "restore"):
-            at = self._services.after(account, at)
-        if luck < gateway.fails:
-            site.today.failures.append((account, site.code(command)))
-            site.cases.post(at, account, MeasureFailed(at, command.command_id, "not delivered"))
-            return
-        if command.kind == "call":
-            self._dialling.ask(account, command)
-            return
-        self._take_effect(account, command, at)
-        if luck >= gateway.fails + gateway.silent:
-            site.cases.post(at, account, MeasureCompleted(at, command.command_id, "done"))
-
-    def _take_effect(self, account: int, command: MeasureRequested, at: int) -> None:
-        site = self._site
+        tomorrow = site.today.number + 1
         match command.kind:
-            case "restrict":
-                self._services.owes_again(account)
-                self._services.switch(account, at, command.measure, True)
-            case "restore":
-                self._services.switch(account, at, command.restores or command.measure, False)
+            case "call":
+                self._dialling.ask(account, command)
             case "terminate":
                 site.today.terminated.append(account)
-                closes_at = at + site.scenario.close_after_days * DAY
+                closes_at = command.at + site.scenario.close_after_days * DAY
                 site.cases.post(closes_at, account, AccountClosed(closes_at, "the contract has ended"))
             case "write_off":
-                site.leaving_books.setdefault(site.today.number + 1, []).append((account, "written_off"))
+                site.leaving_books.setdefault(tomorrow, []).append((account, "written_off"))
             case "place":
-                site.leaving_books.setdefault(site.today.number + 1, []).append((account, "placed"))
+                site.leaving_books.setdefault(tomorrow, []).append((account, "placed"))
 
     def opened(self, account: int, profile: Profile, task: TaskOpened) -> None:
         """Work for a person."""
@@ -114,9 +126,6 @@ class Office:
         if not isinstance(message, (TaskDone, MeasureApproved, MeasureRejected)):
             raise WorldsDiffer(f"account {account}: {why}: {message!r}")
 
-    def _gateway(self, target: str) -> Gateway:
-        return self._site.scenario.gateways.get(target, _INSTANTLY)
-
-
-def _purpose(purpose: int, target: str, attempt: int) -> int:
-    return purpose + _PURPOSES[target] + attempt % _SENDINGS
+    def catch_up(self, account: int) -> None:
+        """A letter comes to an account at rest."""
+        self._site.catch_up(account)

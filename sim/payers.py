@@ -17,12 +17,12 @@ from sim.behaviour import (
     probability,
     rate_table,
 )
-from sim.chance import Chance
+from sim.chance import Chance, lower_bits
 from sim.portfolio import Portfolio, type_offsets
 from sim.receivables import Days, Money, Rows
 from sim.scenario import Scenario
 
-KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+_FORGETS_EVERY: Final = 16
 
 
 class Payments(NamedTuple):
@@ -52,6 +52,9 @@ class Payers:
         self._kept: Final = np.array(
             [[kept_overnight(each, kind) for each in self._behaviours] for kind in self._moving]
         ).reshape(len(self._moving), len(self._behaviours))
+        self._kept_by_account: Final = self._kept[:, portfolio.group]
+        self._claim_rates: Final = np.array([each.claim_rate for b in self._behaviours for each in b.types])
+        self._nights = 0
         self._is_lifted = False
 
     def draw(self, day: int, weekday: int, month_day: int, payable: Money, oldest: Days) -> Payments:
@@ -71,26 +74,30 @@ class Payers:
         pays = np.flatnonzero(drawn < chances)
         accounts = debtors[pays]
         # Below its probability, a uniform number is uniform again: it says when.
-        return Payments(accounts, drawn[pays] / chances[pays], self._shares(day, accounts))
+        lucky = drawn[pays]
+        return Payments(accounts, lucky / chances[pays], self._shares(accounts, lucky))
 
-    def _shares(self, day: int, accounts: Rows) -> Floats:
+    def _shares(self, accounts: Rows, drawn: Floats) -> Floats:
         shares = np.ones(len(accounts))
         for number, behaviour in enumerate(self._behaviours):
             if any(each.partial_probability > 0 for each in behaviour.types):
                 rows = np.flatnonzero(self._portfolio.group[accounts] == number)
                 who = accounts[rows]
                 types = self._portfolio.type[who] - self._offsets[number]
-                partial = self._chance.uniforms(c.PARTIAL, day)[who]
-                shares[rows] = paid_share(behaviour, types, partial, self._chance.uniforms(c.SHARE, day)[who])
+                # The first bits have said whether they pay; these are as good as new.
+                lucky = drawn[rows]
+                shares[rows] = paid_share(behaviour, types, lower_bits(lucky, 20), lower_bits(lucky, 36))
         return shares
 
     def sleep(self) -> None:
         """A night: what measures have left fades."""
         if self._is_lifted:
-            self._lift[:] *= self._kept[:, self._portfolio.group]
-            # Below a thousandth of the base rate nobody sees it, and days without lifts are cheap.
-            self._lift[self._lift < 1e-3] = 0.0
-            self._is_lifted = bool(self._lift.any())
+            np.multiply(self._lift, self._kept_by_account, out=self._lift)
+            self._nights += 1
+            if self._nights % _FORGETS_EVERY == 0:
+                # Below a thousandth of the base rate nobody sees it, and days without lifts are cheap.
+                self._lift[self._lift < 1e-3] = 0.0
+                self._is_lifted = bool(self._lift.any())
 
     def press(self, kind: str, accounts: Rows) -> None:
         """Measures of ``kind`` have reached the ``accounts`` (one may stand there several times)."""
@@ -110,12 +117,10 @@ class Payers:
 
     def claimed(self, day: int, accounts: Rows) -> npt.NDArray[np.bool_]:
         """Which of the accounts dispute the invoice that they get on ``day``."""
-        rates = np.array([each.claim_rate for behaviour in self._behaviours for each in behaviour.types])
-        if not rates.any():
+        if not self._claim_rates.any():
             return np.zeros(len(accounts), dtype=np.bool_)
-        flags: npt.NDArray[np.bool_] = (
-            self._chance.uniforms(c.DISPUTE, day)[accounts] < rates[self._portfolio.type[accounts]]
-        )
+        rates = self._claim_rates[self._portfolio.type[accounts]]
+        flags: npt.NDArray[np.bool_] = self._chance.uniforms(c.DISPUTE, day)[accounts] < rates
         return flags
 
     def leaving(self, day: int, suspended: npt.NDArray[np.bool_], contacts: npt.NDArray[np.int64]) -> Rows:

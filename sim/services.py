@@ -1,91 +1,99 @@
 """Services of one branch: who is without one, since when, and for how long nothing was owed meanwhile."""
 
-from collections.abc import Mapping
-from heapq import heappop, heappush
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from domain.calendar import SECOND
-from sim.tally import Tally
+
+Switch = tuple[int, int, str, bool]
+"""When it takes effect, of which account, by which restriction, and whether that takes the service away."""
 
 
 class Services:
-    """Switched off and on by network and partners at instants (microseconds) after the commands."""
+    """Switched off and on by network and partners. ``suspended`` (1: without a service) is shared with whoever looks at
+    all accounts at once; ``ended`` gathers for each account the seconds without, and of them those while nothing was
+    owed."""
 
-    def __init__(self, accounts: int, tally: Tally, reversed_by: Mapping[str, str]) -> None:
+    def __init__(self, accounts: int, reversed_by: Mapping[str, str]) -> None:
         """``reversed_by`` names for each reversal the restriction that it lifts."""
-        self.suspended: Final[npt.NDArray[np.bool_]] = np.zeros(accounts, dtype=np.bool_)
-        self._tally: Final = tally
+        self.suspended: Final[bytearray] = bytearray(accounts)
+        self.ended: list[tuple[int, int, int]] = []
         self._reversed_by: Final = reversed_by
         self._off: Final[dict[int, set[str]]] = {}
         self._since: Final[dict[int, int]] = {}
         self._cleared: Final[dict[int, int]] = {}
-        self._switches: Final[list[tuple[int, int, int, str]]] = []
+        self._coming: list[Switch] = []
         self._last: Final[dict[int, int]] = {}
 
-    def after(self, account: int, at: int) -> int:
-        """The instant from ``at`` on at which the account's next switch may happen: after the one before."""
-        found = max(at, self._last.get(account, 0) + SECOND)
-        self._last[account] = found
-        return found
-
-    def switch(self, account: int, at: int, measure: str, is_off: bool) -> None:
-        """At ``at``, what ``measure`` takes away is taken away or given back."""
-        heappush(self._switches, (at, account, 0 if is_off else 1, measure))
+    def switch(self, switches: Iterable[Switch], until: int) -> None:
+        """Does what was ordered, as far as it takes effect before ``until``; the rest later."""
+        last = self._last
+        coming = self._coming
+        for at, account, measure, is_off in switches:
+            # One after the other: a service that is given back at once must not be taken away after that.
+            before = last.get(account, 0)
+            effective = at if at > before else before + SECOND
+            last[account] = effective
+            coming.append((effective, account, measure, is_off))
+        coming.sort()
+        done = 0
+        for effective, account, measure, is_off in coming:
+            if effective >= until:
+                break
+            done += 1
+            if is_off:
+                self._take(account, effective, measure)
+            else:
+                self._give_back(account, effective, measure)
+        self._coming = coming[done:]
 
     def restored_by_hand(self, account: int, at: int, reversal: str) -> None:
         """What the ``reversal`` did not give back, somebody gives back at ``at``."""
         measure = self._reversed_by.get(reversal)
         if measure is not None:
-            self.switch(account, at, measure, False)
+            self._coming.append((at, account, measure, False))
 
-    def contract_ended(self, account: int, at: int, month: int) -> None:
+    def contract_ended(self, account: int, at: int) -> None:
         """There is no service any more that could be missed."""
         self._off.pop(account, None)
-        self._end(account, at, month)
+        self._end(account, at)
 
     def owes_nothing(self, account: int, at: int) -> None:
-        """From now on the account is without service for nothing."""
+        """Since ``at`` nothing is overdue: whoever is without a service now should have it back."""
         self._cleared[account] = at
 
-    def owes_again(self, account: int) -> None:
-        """A new run has begun."""
-        self._cleared.pop(account, None)
+    def count_until(self, at: int) -> None:
+        """Counts what has lasted until ``at``, and goes on from there."""
+        for account, since in self._since.items():
+            self._count(account, since, at)
+            self._since[account] = at
 
-    def until(self, instant: int, month: int) -> None:
-        """What happens before ``instant``, which lies in ``month``, happens."""
-        while self._switches and self._switches[0][0] < instant:
-            at, account, given_back, measure = heappop(self._switches)
-            off = self._off.setdefault(account, set())
-            if given_back:
-                off.discard(measure)
-                if not off:
-                    del self._off[account]
-                    self._end(account, at, month)
-                continue
+    def _take(self, account: int, at: int, measure: str) -> None:
+        off = self._off.get(account)
+        if off is None:
+            self._off[account] = {measure}
+            self._since[account] = at
+            self.suspended[account] = 1
+        else:
             off.add(measure)
-            if account not in self._since:
-                self._since[account] = at
-                self.suspended[account] = True
 
-    def close_month(self, instant: int, month: int) -> None:
-        """Counts what has lasted until ``instant``, the month's end, and goes on from there."""
-        for account in list(self._since):
-            self._count(account, instant, month)
-            self._since[account] = instant
+    def _give_back(self, account: int, at: int, measure: str) -> None:
+        off = self._off.get(account)
+        if off is None:
+            return
+        off.discard(measure)
+        if not off:
+            del self._off[account]
+            self._end(account, at)
 
-    def _end(self, account: int, at: int, month: int) -> None:
-        if account in self._since:
-            self._count(account, at, month)
-            del self._since[account]
-            self.suspended[account] = False
+    def _end(self, account: int, at: int) -> None:
+        since = self._since.pop(account, None)
+        if since is not None:
+            self._count(account, since, at)
+            self.suspended[account] = 0
 
-    def _count(self, account: int, at: int, month: int) -> None:
-        since = self._since[account]
-        self._tally.add_one("seconds_without_service", month, account, max(0, at - since) // SECOND)
-        cleared = self._cleared.get(account)
-        if cleared is not None:
-            seconds = max(0, at - max(since, cleared)) // SECOND
-            self._tally.add_one("seconds_without_service_paid", month, account, seconds)
+    def _count(self, account: int, since: int, at: int) -> None:
+        cleared = self._cleared.get(account, at)
+        # What was cleared before the service was taken was another debt.
+        paid = at - cleared if cleared > since else 0
+        self.ended.append((account, max(0, at - since) // SECOND, max(0, paid) // SECOND))

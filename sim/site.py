@@ -1,5 +1,6 @@
 """The site: what everybody who works in one branch shares, in one replication under one policy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,8 @@ class Site:
     codes: dict[str, dict[str, int]]
     """The tally's number of each measure, by plan (empty: of none)."""
     cases: Casework = field(init=False)
+    catch_up: Callable[[int], None] = field(init=False)
+    """Tells an account's profile what it was not worth telling yet."""
     today: Day = field(default_factory=Day)
     promised: dict[int, list[int]] = field(default_factory=dict)
     """Who will pay on which day, because it was promised."""
@@ -63,7 +66,7 @@ class Site:
 
     def luck(self, purpose: int, at: int, account: int) -> float:
         """The account's uniform number of the day of ``at``."""
-        return float(self.chance.uniforms(purpose, self.policy.zone.day(at))[account])
+        return self.chance.one(purpose, self.policy.zone.day(at), account)
 
     def here(self, count: int) -> int:
         """How many of ``count`` people or lines work here: at least one of any."""

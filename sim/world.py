@@ -5,7 +5,7 @@ arrays, and the domain is asked only about those for whom it could decide someth
 order of their instants; between them SimPy's events of people and lines take their turn.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator
 from datetime import date
 from typing import Any, Final
 
@@ -14,11 +14,20 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from domain.calendar import HOUR, NEVER, SECOND
-from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, PaymentReceived
+from domain.events import TaskOpened
+from domain.messages import (
+    AccountClosed,
+    ClaimClosed,
+    ClaimOpened,
+    InvoiceAdjusted,
+    MeasureCompleted,
+    PaymentReceived,
+    PolicyPublished,
+)
 from domain.policy import Policy
 from sim import chance as c
 from sim.ageing import Ageing
-from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, TIMER, WAKE, Action, Casework
+from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, REMINDED, TIMER, WAKE, Action, Casework, is_at_rest
 from sim.chance import Chance
 from sim.contact_log import ContactLog
 from sim.dialler import Dialling
@@ -32,9 +41,11 @@ from sim.scenario import Scenario
 from sim.services import Services
 from sim.site import Day, Site
 from sim.tally import Key, Months, Tally
-from sim.trials import Trials
+from sim.trials import Rehearsal, Trials
+from sim.twin import Copies
 
-DELIVERED_AT_ONCE: Final = frozenset({"notify", "legal", "task"})
+_TWIN: Final = "twin-"
+_OLD_CLAIM_DAYS: Final = 20
 _CONTACTS: Final = {"reminder": "contacts_reminder", "notify": "contacts_notify", "call": "contacts_call"}
 
 
@@ -48,7 +59,7 @@ class Branch:
         seed: int,
         replication: int,
         number: int,
-        watched: Iterable[int] = (),
+        watched: Collection[int] = (),
     ) -> None:
         """``watched`` accounts keep what their profiles heard, and what was commanded for them (in ``cases``)."""
         size = scenario.size(number)
@@ -56,9 +67,11 @@ class Branch:
         self.scenario: Final = scenario
         self.policy: Final = policy
         self._chance: Final = Chance(seed, replication, number, size)
-        self.portfolio: Final = draw_portfolio(scenario, policy.currency, start_at, self._chance, size)
+        self._copies: Final = Copies(scenario, number) if scenario.twin is not None else None
+        self.portfolio: Final = draw_portfolio(scenario, policy.currency, start_at, self._chance, size, self._copies)
         self.months: Final = Months(scenario.start, scenario.days)
-        self.books: Final = Receivables(size, 1 + len(self.months.lengths))
+        old_items = self._copies.items_max if self._copies is not None else 1
+        self.books: Final = Receivables(size, old_items + len(self.months.lengths))
         self._trials: Final = Trials(policy, self.portfolio.introductions)
         self._known: Final = MeasuresKnown(policy, scenario.minor_units)
         self.tally: Final = Tally(self.months, *_keys(self.portfolio, self._trials), self._known.commands)
@@ -74,19 +87,23 @@ class Branch:
             share=size / scenario.branch_accounts,
             codes=self._known.codes,
         )
-        self._services: Final = Services(size, self.tally, self._known.reversed_by)
+        self._services: Final = Services(size, self._known.reversed_by)
+        self._suspended: Final = np.frombuffer(self._services.suspended, dtype=np.bool_)
         self._people: Final = People(self._site, self._services)
+        self._office: Final = Office(self._site, self._services, self._people, Dialling(self._site))
         self.cases: Final = Casework(
             policy,
             f"B{number}-",
             self.portfolio.kind.tolist(),
             self.portfolio.introductions,
             self._known.codes,
-            set(DELIVERED_AT_ONCE),
-            Office(self._site, self._services, self._people, Dialling(self._site)),
+            self._office,
+            _TWIN if self._copies is not None else "",
         )
-        self.cases.watched = set(watched) or None
+        if watched:
+            self.cases.watch(set(watched))
         self._site.cases = self.cases
+        self._site.catch_up = self.catch_up
         self._payers: Final = Payers(scenario, self.portfolio, self._chance)
         protected = np.array([each.party in policy.contact.parties for each in self.portfolio.introductions])
         self._contacts: Final = ContactLog(policy, protected[self.portfolio.kind])
@@ -96,14 +113,22 @@ class Branch:
         ]
         self._under_contract: Final = np.ones(size, dtype=np.bool_)
         # At rest: nothing but a new debt can make the domain act, and of a new debt it need not hear before that.
-        self._resting: Final = ~self._has_balance
-        self._wake: Final = np.full(size, NEVER, dtype=np.int64)
+        self._resting: Final = np.frombuffer(self.cases.resting, dtype=np.bool_)
+        self._resting[:] = ~self._has_balance
+        self._wake: Final = np.frombuffer(self.cases.wakes, dtype=np.int64)
         self._fed: Final = np.zeros(size, dtype=np.int32)
+        # Reminders of which the domain has not heard: of the one debt that it has not heard of, and of all, by rule.
+        self._steps: Final = np.zeros(size, dtype=np.int8)
+        self._untold: Final = np.zeros((len(policy.reminders), size), dtype=np.int16)
+        self._reminded: list[tuple[Rows, int, int]] = []
         self._disputed: Final[Money] = np.zeros(size, dtype=np.int64)
         self._answers: Final[dict[int, list[tuple[int, int, int]]]] = {}
+        self._old_claims: Final[dict[int, list[tuple[int, ClaimClosed]]]] = {}
+        self._names: Final[dict[tuple[int, int], str]] = {}
         self._issued_on: Final = {
             day: np.flatnonzero((self.portfolio.issue_day == day) & (self.portfolio.charge > 0)) for day in range(1, 32)
         }
+        self._issues_to_come: Final = _days_of_month_to_come(scenario)
         self._actions: list[Action] = []
 
     def run(self) -> Tally:
@@ -116,8 +141,9 @@ class Branch:
         for day in range(scenario.start, scenario.start + scenario.days):
             midnight, ends = zone.midnight(day), zone.midnight(day + 1)
             self._site.today = Day(number=day, month=int(self.months.of[day - scenario.start]))
+            self._office.begin(day)
             self._begin(day, midnight, ends)
-            cases.begin(ends, self._actions, day)
+            cases.begin(ends, self._actions, day, set(self._office.failing))
             while True:
                 upcoming = env.peek()
                 cases.pauses_at = NEVER if upcoming == float("inf") else int(upcoming)
@@ -132,22 +158,20 @@ class Branch:
 
     def _begin(self, day: int, midnight: int, ends: int) -> None:
         self._actions = []
+        self._reminded = []
         office_at = midnight + self.scenario.billed_hour * HOUR
-        if day == self.scenario.start:
+        if day == self.scenario.start and self._copies is not None:
+            self._open_copies(self._copies, day, midnight)
+        elif day == self.scenario.start:
             self._open_books(day, midnight)
+        self._answer_old_claims(day, office_at)
         self._drop_debts(day, office_at)
         self._answer_claims(day, office_at)
         self._bill(day, office_at)
-        self._receive_payments(day, midnight)
+        self._receive_payments(day, midnight, ends)
         due = np.flatnonzero(self._wake < ends)
-        resting = self._resting[due]
-        self._feed(due[resting])
-        awake = due[~resting]
+        awake = due[~self._resting[due]]
         self._act(self._wake[awake], TIMER, awake, WAKE, awake, awake, awake)
-        # A letter to somebody at rest finds the debts that came before it.
-        posted = self.cases.addressees(day)
-        if posted:
-            self._feed(np.array([each for each in posted if self._resting[each]], dtype=np.int64))
 
     def _act(self, at: Any, rank: int, accounts: Rows, what: int, first: Any, second: Any, third: Any) -> None:
         """Notes an action of each of ``accounts``; the columns are as long, or one number for all."""
@@ -169,6 +193,49 @@ class Branch:
         self._tell_balances(rows[in_balance], at, day)
         self._feed(rows[~in_balance])
 
+    def _open_copies(self, copies: Copies, day: int, at: int) -> None:
+        """What production knows of its debts when the twin begins."""
+        policy = self.policy
+        for account, profile in enumerate(copies.profiles):
+            self.cases.profiles[account] = profile
+            for place, item in enumerate(profile.ledger.open_items):
+                rows, amounts, due = np.array([account]), np.array([item.left]), np.array([item.due], dtype=np.int32)
+                self.books.bill(rows, amounts, due, at)
+                self._ageing.billed(rows, amounts, due, is_old=True)
+                self._names[account, place] = item.item_id
+                self._disputed[account] += item.claimed
+            self.books.prepaid[account] = profile.ledger.prepaid()
+            self._fed[account] = self.books.count[account]
+            self._resting[account] = profile.wake_at == NEVER and is_at_rest(profile)
+            self._wake[account] = max(profile.wake_at, at)
+            for kind, days in (profile.contacts or {}).items():
+                self._contacts.remember(account, kind, days, day)
+            for sent in list((profile.outstanding or {}).values()):
+                # What was on its way has arrived.
+                self.cases.post(at + 1, account, MeasureCompleted(at + 1, sent.command.command_id, "done"))
+            run = profile.run
+            for restriction in (run.restrictions or ()) if run is not None else ():
+                if restriction.is_in_force:
+                    self._services.switch([(at, account, restriction.measure, True)], at + 1)
+            if profile.promise is not None:
+                self._people.promises[account] = profile.promise.amount
+            for task in (profile.tasks or {}).values():
+                plan = run.plan if run is not None else None
+                opened = TaskOpened(at, task.task_id, task.measure, task.command_id, task.why, plan, False, task.in_run)
+                self._people.ask(account, profile.group, opened)
+            for claim_id, claim in (profile.ledger.claims or {}).items():
+                if claim.is_open:
+                    answer = ClaimClosed(at, claim_id, "rejected")
+                    self._old_claims.setdefault(day + _OLD_CLAIM_DAYS, []).append((account, answer))
+            if not self._resting[account] and profile.policy_version != policy.version:
+                self.cases.post(at, account, PolicyPublished(at))
+        self._ageing.begin(day)
+
+    def _answer_old_claims(self, day: int, at: int) -> None:
+        for account, answer in self._old_claims.pop(day, ()):
+            self._disputed[account] = 0
+            self.cases.post(at, account, ClaimClosed(at, answer.claim_id, answer.outcome))
+
     def _bill(self, day: int, at: int) -> None:
         on = date.fromordinal(day)
         rows = self._issued_on[on.day]
@@ -188,9 +255,12 @@ class Branch:
         invoiced = rows[~in_balance]
         resting = self._resting[invoiced]
         self._feed(invoiced[~resting])
-        deferred = invoiced[resting]
-        wakes = self._trials.wakes(at, day, due[~in_balance][resting], self.portfolio.kind[deferred])
-        self._wake[deferred] = np.minimum(self._wake[deferred], wakes)
+        # A second debt beside one of which nothing was told yet is told with it: rehearsals know of one.
+        alone = self._fed[invoiced] == self.books.count[invoiced] - 1
+        self._feed(invoiced[resting & ~alone])
+        deferred = invoiced[resting & alone]
+        rehearsals, place = self._rehearsals(deferred)
+        self._wake[deferred] = np.array([each.wake_after(0) for each in rehearsals], dtype=np.int64)[place]
         self._open_claims(day, at, rows[~in_balance])
 
     def _amounts(self, day: int, rows: Rows) -> Money:
@@ -213,6 +283,8 @@ class Branch:
         """The domain hears of the invoices that it has not heard of yet; from now on it hears everything."""
         books = self.books
         self._resting[rows] = False
+        self._wake[rows] = NEVER
+        self._feed_reminders(rows)
         while len(rows) > 0:
             rows = rows[self._fed[rows] < books.count[rows]]
             items = self._fed[rows]
@@ -227,11 +299,74 @@ class Branch:
             )
             self._fed[rows] += 1
 
+    def catch_up(self, account: int) -> None:
+        """An account at rest hears at once of the invoices that it has not heard of."""
+        todays, self._actions = self._actions, []
+        self._feed(np.array([account]))
+        for action in sorted(self._actions):
+            self.cases.act(action)
+        self._actions = todays
+
+    def _feed_reminders(self, rows: Rows) -> None:
+        """What the domain has not heard of, it has not reminded of: it is told how often it has, and does it again."""
+        reminded = rows[self._steps[rows] > 0]
+        if len(reminded) > 0:
+            rehearsals, place = self._rehearsals(reminded)
+            for number, rehearsal in enumerate(rehearsals):
+                of_it = reminded[place == number]
+                for step, (instant, rule) in enumerate(rehearsal.reminders):
+                    who = of_it[self._steps[of_it] > step]
+                    self._untold[rule, who] -= 1
+                    self._act(instant, TIMER, who, REMINDED, 0, 0, 0)
+            self._steps[reminded] = 0
+        for prevention, counts in zip(self.policy.reminders, self._untold, strict=True):
+            for account in rows[counts[rows] > 0].tolist():
+                self.cases.reminded.setdefault(account, []).extend([prevention.name] * int(counts[account]))
+            counts[rows] = 0
+
+    def _rehearsals(self, rows: Rows) -> tuple[list[Rehearsal], Rows]:
+        """Of the only debt of each of ``rows`` that the domain has not heard of."""
+        items = self._fed[rows]
+        return self._trials.of(
+            self.books.issued_at[rows, items], self.books.due[rows, items], self.portfolio.kind[rows]
+        )
+
+    def _remind(self, ends: int) -> None:
+        """Those at rest of whom the domain would do something today: they are reminded, or it hears of them."""
+        due = np.flatnonzero(self._wake < ends)
+        rows = due[self._resting[due]]
+        # Whom a system fails, or somebody watches, is worked step by step.
+        failing = np.fromiter(self._office.failing, dtype=np.int64, count=len(self._office.failing))
+        apart = np.isin(rows, failing)
+        if self.cases.watched is not None:
+            apart |= np.isin(rows, np.array(sorted(self.cases.watched), dtype=np.int64))
+        self._feed(rows[apart])
+        rows = rows[~apart]
+        while len(rows) > 0:
+            rehearsals, place = self._rehearsals(rows)
+            heard = []
+            for number, rehearsal in enumerate(rehearsals):
+                of_it = rows[place == number]
+                steps = self._steps[of_it]
+                for step in np.unique(steps).tolist():
+                    who = of_it[steps == step]
+                    if step >= len(rehearsal.reminders):
+                        heard.append(who)
+                        continue
+                    instant, rule = rehearsal.reminders[step]
+                    self._reminded.append((who, rule, instant))
+                    self._untold[rule, who] += 1
+                    self._steps[who] += 1
+                    self._wake[who] = rehearsal.wake_after(step + 1)
+            for who in heard:
+                self._feed(who)
+            rows = rows[self._resting[rows] & (self._wake[rows] < ends)]
+
     def _tell_balances(self, rows: Rows, at: int, day: int) -> None:
         self._act(at, MESSAGE, rows, BALANCE, self.books.prepaid[rows] - self.books.outstanding[rows], day, 0)
         self._fed[rows] = self.books.count[rows]
 
-    def _receive_payments(self, day: int, midnight: int) -> None:
+    def _receive_payments(self, day: int, midnight: int, ends: int) -> None:
         books, on = self.books, date.fromordinal(day)
         payable = np.maximum(books.outstanding - self._disputed, 0)
         drawn = self._payers.draw(day, on.weekday(), on.day, payable, books.oldest)
@@ -246,21 +381,29 @@ class Branch:
         first, last = self.scenario.paid_hours
         instants = midnight + first * HOUR + (moments * (last - first) * 3600).astype(np.int64) * SECOND
         # Who owes nothing after it, and paid before the domain would have acted, leaves no trace there.
-        unseen = self._resting[rows] & (amounts == books.outstanding[rows]) & (instants <= self._wake[rows])
+        pays_all = amounts == books.outstanding[rows]
+        unseen = self._resting[rows] & pays_all & (instants <= self._wake[rows])
+        self._settle_unseen(rows[unseen], instants[unseen], amounts[unseen], day)
+        self._remind(ends)
+        later = ~unseen & self._resting[rows] & pays_all & (instants <= self._wake[rows])
+        self._settle_unseen(rows[later], instants[later], amounts[later], day)
+        unseen |= later
         month = self._site.today.month
         parts = books.pay(rows, amounts)
         self._ageing.paid(day, parts)
         self.tally.add("collected", month, rows, amounts)
         self.tally.daily["collected"][day - self.scenario.start] += amounts.sum()
         self._payers.relieve(rows[books.outstanding[rows] == 0])
-        quiet = rows[unseen]
-        self._wake[quiet] = NEVER
-        if self.cases.watched is not None:
-            self._write_down(quiet, instants[unseen], amounts[unseen], day)
-        self._fed[quiet] = books.count[quiet]
         heard = rows[~unseen]
         self._feed(heard[self._resting[heard]])
         self._act(instants[~unseen], MESSAGE, heard, PAYMENT, day, amounts[~unseen], 0)
+
+    def _settle_unseen(self, rows: Rows, instants: Money, amounts: Money, day: int) -> None:
+        self._wake[rows] = NEVER
+        self._steps[rows] = 0
+        if self.cases.watched is not None:
+            self._write_down(rows, instants, amounts, day)
+        self._fed[rows] = self.books.count[rows]
 
     def _write_down(self, rows: Rows, instants: Money, amounts: Money, day: int) -> None:
         """What the watched accounts' profiles were not told, because it changes nothing."""
@@ -289,7 +432,7 @@ class Branch:
             behaviour, _ = self._people.behaviour(account)
             self._disputed[account] = amount
             self._answers.setdefault(day + behaviour.claim_days, []).append((account, item, amount))
-            self.cases.post(at + HOUR, account, ClaimOpened(at + HOUR, f"C{item}", f"I{item}", amount))
+            self.cases.post(at + HOUR, account, ClaimOpened(at + HOUR, f"C{item}", self._item(account, item), amount))
 
     def _answer_claims(self, day: int, at: int) -> None:
         for account, item, amount in self._answers.pop(day, ()):
@@ -301,6 +444,10 @@ class Branch:
             if upheld:
                 self._credit(day, account, item, amount)
             self.cases.post(at, account, ClaimClosed(at, f"C{item}", "upheld" if upheld else "rejected"))
+
+    def _item(self, account: int, item: int) -> str:
+        """The item's id in the domain."""
+        return self._names.get((account, item)) or f"{_TWIN if self._copies is not None else ''}I{item}"
 
     def _credit(self, day: int, account: int, item: int, amount: int) -> None:
         taken = min(amount, int(self.books.left[account, item]))
@@ -319,41 +466,57 @@ class Branch:
                 continue
             for item, amount in enumerate(left):
                 if amount > 0 and item < self._fed[account]:
-                    self.cases.post(at, account, InvoiceAdjusted(at, f"I{item}", -amount, column))
+                    self.cases.post(at, account, InvoiceAdjusted(at, self._item(account, item), -amount, column))
 
     # The evening: what the day has brought.
 
     def _end(self, day: int, ends: int) -> None:
         month, today = self._site.today.month, self._site.today
-        self._note_wakes()
         contacts = self._note_commands(day, month)
-        self._services.until(ends, month)
+        self._switch_services(day, ends)
         for account in today.terminated:
-            self._end_contract(account, ends, month)
+            self._end_contract(account, ends)
         self._let_go(day, ends, month, contacts)
         self._payers.sleep()
         place = day - self.scenario.start
         self.tally.daily["outstanding"][place] = self.books.outstanding.sum()
         self.tally.daily["overdue"][place] = self._ageing.overdue_total(day)
-        self.tally.daily["suspended"][place] = self._services.suspended.sum()
-        if place + 1 == len(self.months.of) or self.months.of[place + 1] != month:
-            self._services.close_month(ends, month)
+        self.tally.daily["suspended"][place] = self._suspended.sum()
+        is_last = place + 1 == len(self.months.of) or self.months.of[place + 1] != month
+        if is_last:
+            self._services.count_until(ends)
+        self._count_without_service(month)
+        if is_last:
             self._ageing.close_month(day, month, self._under_contract)
 
-    def _note_wakes(self) -> None:
-        wakes = self.cases.wakes
-        if wakes:
-            rows = np.fromiter(wakes.keys(), dtype=np.int64, count=len(wakes))
-            self._wake[rows] = np.fromiter(wakes.values(), dtype=np.int64, count=len(wakes))
-        rested = self.cases.rested
-        if rested:
-            self._resting[np.fromiter(rested, dtype=np.int64, count=len(rested))] = True
+    def _switch_services(self, day: int, ends: int) -> None:
+        """Networks and partners carry out the day's restrictions and reversals, each after its delay."""
+        switches = sorted(self.cases.switches)
+        delays = np.zeros(len(switches), dtype=np.int64)
+        accounts = np.array([account for _, account, _, _ in switches], dtype=np.int64)
+        targets = [self._known.targets.get(measure, "network") for _, _, measure, _ in switches]
+        for target in sorted(set(targets)):
+            rows = np.array([row for row, each in enumerate(targets) if each == target])
+            delays[rows] = self._office.delays(day, target, accounts[rows])
+        self._services.switch(
+            [
+                (at + delay, account, measure, is_off)
+                for (at, account, measure, is_off), delay in zip(switches, delays.tolist(), strict=True)
+            ],
+            ends,
+        )
+
+    def _count_without_service(self, month: int) -> None:
+        ended = np.array(self._services.ended, dtype=np.int64).reshape(-1, 3)
+        self._services.ended = []
+        self.tally.add("seconds_without_service", month, ended[:, 0], ended[:, 1])
+        self.tally.add("seconds_without_service_paid", month, ended[:, 0], ended[:, 2])
 
     def _note_commands(self, day: int, month: int) -> Rows:
         """Counts the day's commands and lets them move the debtors; returns the accounts that were contacted."""
         tally, today, contacted = self.tally, self._site.today, []
         self._contacts.turn(day)
-        sent = np.array(self.cases.sent, dtype=np.int64).reshape(-1, 4)
+        sent = np.concatenate([np.array(self.cases.sent, dtype=np.int64).reshape(-1, 4), *self._reminders_sent()])
         tally.add_commands(month, sent[:, 0], sent[:, 1])
         failures = np.array(today.failures, dtype=np.int64).reshape(-1, 2)
         tally.add_commands(month, failures[:, 0], failures[:, 1], failed=True)
@@ -382,6 +545,22 @@ class Branch:
             return _NOBODY
         tally.daily["contacts"][day - self.scenario.start] += sum(map(len, contacted))
         return np.concatenate(contacted)
+
+    def _reminders_sent(self) -> list[npt.NDArray[np.int64]]:
+        """The reminders of which the domain was not asked, as commands: account, code, instant, sending."""
+        codes = self._known.codes[""]
+        return [
+            np.stack(
+                [
+                    who,
+                    np.full_like(who, codes[self.policy.reminders[rule].name]),
+                    np.full_like(who, at),
+                    np.ones_like(who),
+                ],
+                axis=1,
+            )
+            for who, rule, at in self._reminded
+        ]
 
     def _delivered(self, accounts: Rows, codes: Rows, failures: npt.NDArray[np.int64]) -> Rows:
         """The accounts whose commands did not fail."""
@@ -413,28 +592,35 @@ class Branch:
             who, count = np.unique(contacted, return_counts=True)
             beyond = self._contacts.in_month(who) - self._payers.tolerated()[who]
             extra[who] = np.clip(beyond, 0, count)
-        leaving = self._payers.leaving(day, self._services.suspended, extra)
+        leaving = self._payers.leaving(day, self._suspended, extra)
         leaving = leaving[self._under_contract[leaving]]
         self.tally.add("churned", month, leaving)
         self.tally.add("lost_charges", month, leaving, self._charges_after(day, leaving))
         for account in leaving.tolist():
-            self._end_contract(account, ends, month)
+            self._end_contract(account, ends)
             self.cases.post(ends, account, AccountClosed(ends, "the customer has left"))
 
-    def _end_contract(self, account: int, at: int, month: int) -> None:
+    def _end_contract(self, account: int, at: int) -> None:
         self._under_contract[account] = False
-        self._services.contract_ended(account, at, month)
+        self._services.contract_ended(account, at)
 
     def _charges_after(self, day: int, rows: Rows) -> Money:
         """What the accounts would have been billed from the day after ``day`` to the horizon."""
-        counts = np.zeros(32, dtype=np.int64)
-        for later in range(day + 1, self.months.end):
-            counts[date.fromordinal(later).day] += 1
+        counts = self._issues_to_come[day + 1 - self.scenario.start]
         found: Money = self.portfolio.charge[rows] * counts[self.portfolio.issue_day[rows]]
         return found
 
 
 _NOBODY: Final = np.empty(0, dtype=np.int64)
+
+
+def _days_of_month_to_come(scenario: Scenario) -> npt.NDArray[np.int64]:
+    """How often each day of the month comes from each day of the experiment (a row) to its end."""
+    counts = np.zeros((scenario.days + 1, 32), dtype=np.int64)
+    for place in range(scenario.days - 1, -1, -1):
+        counts[place] = counts[place + 1]
+        counts[place, date.fromordinal(scenario.start + place).day] += 1
+    return counts
 
 
 def _keys(portfolio: Portfolio, trials: Trials) -> tuple[list[Key], Rows]:
