@@ -104,7 +104,8 @@ def store_verify(*, config: Config = None) -> int:
 
 
 def store_migrate(*, config: Config = None) -> int:
-    """Create the store, or bring its schema up to this release. No engine may work on it meanwhile.
+    """Create the store, or bring its schema up to this release: on PostgreSQL beside engines of the release before, on
+    SQLite while none works.
 
     For example:
 
