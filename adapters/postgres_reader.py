@@ -41,7 +41,7 @@ class PostgresReader:
     def __init__(self, server: Server) -> None:
         """Opens a store; raises `SchemaRefused` for anything else, and `psycopg.Error` without a server."""
         self._watch: Final = Watch()
-        self._link: Final = PostgresLink(server, _OPTIONS, self._watch)
+        self._link: Final = PostgresLink(server, _OPTIONS, watch=self._watch)
         self._patient: Final = PostgresLink(server, f"{_OPTIONS} {_PATIENCE}")
         self._is_still = False
         try:

@@ -1,5 +1,6 @@
 """`dms simulate`: from an experiment file to figures on the terminal and tables in Parquet."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from adapters.cli import FINE, WRONG_USE
 from sim.results import Results
 from tests.adapters.command_line import Run, commands_in, is_one_line
+from tests.sim.laboratory import shipped, telecom
+from tests.sim.recording import worked_by_engine
+from tests.sim.test_same_commands import lived
 
 POLICIES = Path(__file__).parents[2] / "adapters" / "policies"
 
@@ -43,6 +47,19 @@ def test_a_policy_against_itself(dms: Run) -> None:
     assert "no difference" in ran.out
 
 
+def test_from_a_store(dms: Run, tmp_path: Path) -> None:
+    """A laboratory that begins with what the engine has stored: its accounts, on the day after."""
+    policy = replace(telecom(), breakers=())
+    lines, _, until = lived(shipped("telecom", 40, 60), policy)
+    worked_by_engine(lines, policy, tmp_path / "dms.db", until)
+    ran = dms(
+        "simulate", "telecom", "--from-store", "sqlite:///dms.db", "--days", "40", "--replications", "1",
+        "--workers", "1",
+    )  # fmt: skip
+    assert (ran.status, ran.err) == (FINE, "")
+    assert "40 accounts, 40 days" in ran.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -50,6 +67,7 @@ def test_a_policy_against_itself(dms: Run) -> None:
         (["telecom", "--workers", "2", "--dask", "tcp://127.0.0.1:1"], "give one of them"),
         (["telecom", "--replications", "0"], "--replications must be between 1 and 10000"),
         (["telecom", "--seed", "-1"], "--seed must be between"),
+        (["telecom", "--from-store", "sqlite:///x.db", "--profiles", "10"], "give one of them"),
         (["telecom", "--results", "nowhere/r.parquet"], "there is no folder"),
         (["telecom", "--policy", str(POLICIES / "soft"), "--vs", "nowhere"], "no such file"),
     ],

@@ -6,14 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from threading import Event, Thread
+from contextlib import closing
 
 import psycopg
 import pytest
 
-from adapters.part_urls import Server
+from adapters.part_urls import Server, read_postgresql
 from adapters.postgres_reader import PostgresReader
 from adapters.postgres_schema import migrate_server
 from adapters.postgres_store import PostgresStore
@@ -23,10 +21,11 @@ from domain.shards import shard_of
 from engine.ports import Fenced, JournalEntry, OutgoingEvent, ProfileRow, StoreConflict, Transaction
 from tests.contracts.store_contract import begun, facts, moved, outgoing, row
 from tests.services.postgres import Databases, stock
-from tests.services.postgres_server import PostgresServer, postgres_server
+from tests.services.postgres_server import PostgresServer
+from tests.services.postgres_server import server as own
 from tests.services.proxy import Proxy
 
-__all__ = ["stock"]
+__all__ = ["own", "stock"]
 pytestmark = pytest.mark.services
 
 SHARDS = 64
@@ -109,51 +108,6 @@ def assert_whole(server: Server, acknowledged: int) -> int:
 # Who may write.
 
 
-def test_of_two_who_race_for_shards_each_shard_has_one(server: Server) -> None:
-    stores = [opened(server, f"racer-{n}") for n in range(4)]
-
-    def race(store: PostgresStore) -> frozenset[int]:
-        order = random.Random(store._owner).sample(range(SHARDS), SHARDS)
-        held: frozenset[int] = frozenset()
-        for first in range(0, SHARDS, 8):
-            held |= store.claim(order[first : first + 8])
-        return held
-
-    with ThreadPoolExecutor(len(stores)) as pool:
-        held = list(pool.map(race, stores))
-    assert sorted(shard for shards in held for shard in shards) == list(range(SHARDS))
-    for store, shards in zip(stores, held, strict=True):
-        assert store.renew() == shards
-        store.close()
-
-
-def test_an_owner_whose_lease_has_ended_keeps_its_shards_until_somebody_takes_them(server: Server) -> None:
-    with closing(opened(server, "late", lease_us=1)) as late, closing(opened(server, "next")) as following:
-        late.claim(range(SHARDS))
-        time.sleep(0.01)
-        late.commit(begun("ACC-1"))
-        assert following.claim(range(SHARDS)) == frozenset(range(SHARDS))
-        with pytest.raises(Fenced):
-            late.commit(moved("ACC-1", 2, None))
-        assert late.renew() == frozenset()
-        following.commit(moved("ACC-1", 2, 9))
-        assert late.load(["ACC-1"])["ACC-1"].version == 2
-
-
-def test_a_lease_that_lasts_is_nobody_elses(server: Server, store: PostgresStore) -> None:
-    with closing(opened(server, "greedy")) as greedy:
-        assert greedy.claim(range(SHARDS)) == frozenset()
-        assert greedy.due(99, 9) == []
-        with pytest.raises(Fenced):
-            greedy.commit(begun("ACC-1"))
-        store.hand_over([shard_of("ACC-1", SHARDS)])
-        assert greedy.claim(range(SHARDS)) == {shard_of("ACC-1", SHARDS)}
-        greedy.commit(begun("ACC-1", wake_at=5))
-        assert (greedy.due(99, 9), store.due(99, 9)) == ([("ACC-1", 5)], [])
-        with pytest.raises(Fenced):
-            store.commit(moved("ACC-1", 2, None))
-
-
 def test_a_batch_that_touches_one_lost_shard_is_not_written_at_all(server: Server, store: PostgresStore) -> None:
     lost, kept = "ACC-1", next(name for name in NAMES if shard_of(name, SHARDS) != shard_of("ACC-1", SHARDS))
     with closing(opened(server, "another")) as another:
@@ -163,17 +117,6 @@ def test_a_batch_that_touches_one_lost_shard_is_not_written_at_all(server: Serve
         with pytest.raises(Fenced):
             store.commit(both)
         assert store.load([kept, lost]) == {}
-
-
-def test_every_change_of_owner_raises_the_epoch(server: Server) -> None:
-    for owner in ("a", "b", "a"):
-        with closing(opened(server, owner)) as store:
-            store.claim([3])
-            store.claim([3])
-            store.renew()
-            store.hand_over([3])
-    with psycopg.connect(url_of(server)) as connection:
-        assert connection.execute("SELECT epoch, owner FROM shards WHERE shard = 3").fetchone() == (3, None)
 
 
 def test_an_owner_that_was_frozen_in_the_midst_of_its_work_is_fenced_when_it_thaws(server: Server) -> None:
@@ -269,77 +212,10 @@ def test_a_reader_that_stands_still_sees_one_moment(server: Server, store: Postg
 # What a server's end leaves behind.
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgresql") / "server") as own:
-        yield own
-
-
-class Writer:
-    """Commits one batch after the other in a thread of its own, through whatever happens."""
-
-    def __init__(self, store: PostgresStore, version: int) -> None:
-        self.acknowledged = version
-        self.failures = 0
-        self._store = store
-        self._stopping = Event()
-        self._thread = Thread(target=self._write)
-        self._thread.start()
-
-    def _write(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._store.commit(whole(self.acknowledged + 1))
-                self.acknowledged += 1
-            except StoreConflict:
-                # The answer was lost, and it was written: what an engine finds when it begins again.
-                with suppress(psycopg.Error):
-                    self.acknowledged = self._store.load(["ACC-0"])["ACC-0"].version
-            except psycopg.Error:
-                self.failures += 1
-                time.sleep(0.05)
-
-    def wait_for(self, more: int, seconds: float = 60) -> None:
-        """Until so many more commits were acknowledged."""
-        until, deadline = self.acknowledged + more, time.monotonic() + seconds
-        while self.acknowledged < until:
-            assert time.monotonic() < deadline, f"only {self.acknowledged} of {until}"
-            time.sleep(0.01)
-
-    def stop(self) -> int:
-        self._stopping.set()
-        self._thread.join(60)
-        return self.acknowledged
-
-
-@pytest.mark.parametrize("how", ["stop_at_once", "kill"])
-def test_a_server_that_ends_in_the_midst_of_commits_leaves_nothing_half_written_and_the_store_goes_on(
-    own: PostgresServer, how: str
-) -> None:
-    server = own.make_database(how)
-    migrate_server(server, SHARDS, time.time_ns() // 1_000)
-    with closing(opened(server, "one", 600 * SECOND)) as store:
-        store.claim(range(SHARDS))
-        version = 0
-        for _ in range(2):
-            writer = Writer(store, version)
-            try:
-                writer.wait_for(5)
-                time.sleep(random.random() / 20)
-                getattr(own, how)()
-                own.start()
-                writer.wait_for(3)
-            finally:
-                version = writer.stop()
-            assert writer.failures
-            assert assert_whole(server, version) == version
-        assert store.renew() == frozenset(range(SHARDS))
-
-
 def test_a_server_that_says_nothing_more_is_given_up_and_taken_up_again(own: PostgresServer) -> None:
-    server = own.make_database("silent")
-    migrate_server(server, SHARDS, time.time_ns() // 1_000)
-    with closing(opened(server, "one", 600 * SECOND, cut_seconds=1.0)) as store:
+    silent = read_postgresql(own.url)
+    migrate_server(silent, SHARDS, time.time_ns() // 1_000)
+    with closing(opened(silent, "one", 600 * SECOND, cut_seconds=1.0)) as store:
         store.claim(range(SHARDS))
         store.commit(begun("ACC-1"))
         own.freeze()
