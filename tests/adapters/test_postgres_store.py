@@ -70,7 +70,7 @@ def whole(version: int) -> Transaction:
 def server(stock: Databases) -> Iterator[Server]:
     name = stock.store()
     yield stock.server(name)
-    stock.drop(name)
+    stock.give_back(name)
 
 
 def opened(server: Server, owner: str, lease_us: int = 30 * SECOND, cut_seconds: float = 20.0) -> PostgresStore:
@@ -119,8 +119,10 @@ def test_a_batch_that_touches_one_lost_shard_is_not_written_at_all(server: Serve
         assert store.load([kept, lost]) == {}
 
 
-def test_an_owner_that_was_frozen_in_the_midst_of_its_work_is_fenced_when_it_thaws(server: Server) -> None:
+def test_an_owner_that_was_frozen_in_the_midst_of_its_work_is_fenced_when_it_thaws(stock: Databases) -> None:
     for _ in range(2):
+        name = stock.store()
+        server = stock.server(name)
         with subprocess.Popen(
             [sys.executable, "-c", OWNER, url_of(server)], stdout=subprocess.PIPE, text=True
         ) as frozen, closing(opened(server, "successor", LEASE_US)) as successor:  # fmt: skip
@@ -142,10 +144,7 @@ def test_an_owner_that_was_frozen_in_the_midst_of_its_work_is_fenced_when_it_tha
                 assert assert_whole(server, version + 1) == version + 1
             finally:
                 frozen.kill()
-        with psycopg.connect(url_of(server), autocommit=True) as connection:
-            for table in ("inbox", "profiles", "journal", "timers", "outbox"):
-                connection.execute(f"TRUNCATE {table}".encode())
-            connection.execute("UPDATE shards SET owner = NULL")
+        stock.give_back(name)
 
 
 def test_owners_that_are_long_gone_are_forgotten_and_their_latest_instant_is_not(server: Server) -> None:
