@@ -25,8 +25,10 @@ _SILENCE_MS: Final = 15_000
 PLANS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
-def conninfo(server: Server) -> str:
-    """What libpq wants to know."""
+def conninfo(server: Server, tag: str = "") -> str:
+    """What libpq wants to know; ``tag`` is shown by PostgreSQL's own tools, after the application's name."""
+    options = dict(server.options)
+    name = options.pop("application_name", "dms")
     password = server.password.reveal() if server.password is not None else None
     known: dict[str, Any] = {
         "host": server.host or None,
@@ -35,13 +37,13 @@ def conninfo(server: Server) -> str:
         "user": server.user,
         "password": password,
         "connect_timeout": _CONNECT_SECONDS,
-        "application_name": "dms",
+        "application_name": f"{name[:40]} {tag}".strip(),
         "keepalives_idle": 5,
         "keepalives_interval": 3,
         "keepalives_count": 3,
         "tcp_user_timeout": _SILENCE_MS,
     }
-    return make_conninfo(**{name: value for name, value in {**known, **dict(server.options)}.items() if value})
+    return make_conninfo(**{name: value for name, value in {**known, **options}.items() if value})
 
 
 class PostgresLink:
@@ -51,9 +53,9 @@ class PostgresLink:
     `transaction`.
     """
 
-    def __init__(self, server: Server, options: str = "") -> None:
+    def __init__(self, server: Server, options: str = "", tag: str = "") -> None:
         self.turn: Final = RLock()
-        self._conninfo: Final = conninfo(server)
+        self._conninfo: Final = conninfo(server, tag)
         self._options: Final = (
             f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s -c synchronous_commit=on "
             f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s -c timezone=UTC {options}"

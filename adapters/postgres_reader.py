@@ -41,8 +41,12 @@ class PostgresReader:
     def __init__(self, server: Server) -> None:
         """Opens a store; raises `SchemaRefused` for anything else, and `psycopg.Error` without a server."""
         self._link: Final = PostgresLink(server, _OPTIONS)
-        with self._link.use() as connection:
-            check(connection)
+        try:
+            with self._link.use() as connection:
+                check(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:

@@ -19,8 +19,8 @@ _LOCK: Final = 0x646D73
 _PATIENCE_SECONDS: Final = 120.0
 
 
-def check(connection: Rows) -> None:
-    """Raises `SchemaRefused` unless the schema is the one that this program works with."""
+def check(connection: Rows, shards: int | None = None) -> None:
+    """Raises `SchemaRefused` unless the schema is the one that this program works with, and has so many shards."""
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         raise SchemaRefused("there is no store in it yet: run dms store migrate")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -29,13 +29,14 @@ def check(connection: Rows) -> None:
         raise SchemaRefused(f"its schema is {version}, not {VERSION}: run dms store migrate")
     if version > VERSION:
         raise SchemaRefused(f"its schema is {version}, this version of dms knows up to {VERSION}: use a newer dms")
+    if shards is not None:
+        _check_shards(connection, shards)
 
 
-def stored_shards(connection: Rows) -> int:
-    """How many shards the store has, for good."""
+def _check_shards(connection: Rows, shards: int) -> None:
     row = connection.execute("SELECT value FROM meta WHERE name = 'shards'").fetchone()
-    assert row is not None
-    return int(row[0])
+    if row is None or row[0] != shards:
+        raise SchemaRefused(f"it has {row[0] if row else 'no'} shards, which cannot become {shards}")
 
 
 def migrate_server(server: Server, shards: int, now: int) -> bool:
@@ -76,7 +77,5 @@ def _migrated(server: Server, shards: int) -> bool:
             driver.execute(
                 "INSERT INTO shards (shard, epoch) SELECT shard, 0 FROM generate_series(0, %s - 1) AS shard", (shards,)
             )
-        found = stored_shards(driver)
-        if found != shards:
-            raise SchemaRefused(f"it has {found} shards, which cannot become {shards}")
+        _check_shards(driver, shards)
     return is_changed

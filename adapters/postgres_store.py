@@ -8,17 +8,17 @@ as well, where a number of the whole store would have all of them wait for each 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import md5
 from typing import Any, Final
 
 from psycopg.errors import IntegrityError
 
-from adapters.migrations import SchemaRefused
 from adapters.part_urls import Server
 from adapters.postgres_arrays import Longs, Texts
 from adapters.postgres_connection import PLANS, PostgresLink, Rows, said_by_database
 from adapters.postgres_partitions import make_months_ahead
 from adapters.postgres_rows import Statements
-from adapters.postgres_schema import check, stored_shards
+from adapters.postgres_schema import check
 from adapters.state_codec import decode_state
 from domain.shards import shard_of
 from engine.ports import Fenced, HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
@@ -54,16 +54,19 @@ class PostgresStore:
         """
         self._owner: Final = owner
         self._lease_us: Final = lease_us
-        self._writer: Final = PostgresLink(server, PLANS)
+        # By its tag others find it: see `_end_frozen`.
+        tag = md5(owner.encode(), usedforsecurity=False).hexdigest()[:16]
+        self._writer: Final = PostgresLink(server, PLANS, tag)
         self._looker: Final = PostgresLink(server, PLANS)
         self._keeper: Final = PostgresLink(server)
-        with self._looker.use() as connection:
-            check(connection)
-            self.shards: Final = stored_shards(connection)
-        if self.shards != shards:
-            self.close()
-            raise SchemaRefused(f"it has {self.shards} shards, which cannot become {shards}")
         self._ours: frozenset[int] = frozenset()
+        self.shards: Final = shards
+        try:
+            with self._looker.use() as connection:
+                check(connection, shards)
+        except BaseException:
+            self.close()
+            raise
 
     # Who works what.
 
@@ -98,6 +101,7 @@ class PostgresStore:
             (Longs(shards),),
         ).fetchall()
         gone = [owner for owner, _ in former]
+        self._end_frozen(connection, shards)
         # One that is just renewing its lease, or committing, is not gone: what is his stays his.
         connection.execute(
             "UPDATE shards SET owner = %b, epoch = epoch + 1 WHERE shard = ANY(%b::int8[]) "
@@ -110,6 +114,17 @@ class PostgresStore:
             "DELETE FROM owners AS o WHERE owner = ANY(%b::text[]) AND NOT EXISTS "
             "(SELECT FROM shards WHERE shards.owner = o.owner)",
             (Texts(gone),),
+        )
+
+    def _end_frozen(self, connection: Rows, shards: list[int]) -> None:
+        """Ends the connections of owners who stand still in the middle of a commit, and hold their row, for as long as
+        a lease after theirs has ended: in the middle of a pipeline no time limit of PostgreSQL's applies."""
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity, owners WHERE datname = current_database() "
+            "AND application_name LIKE '%% ' || left(md5(owner), 16) AND state <> 'idle' "
+            "AND lease_until < clock_timestamp() - %b * interval '1 microsecond' "
+            "AND owner IN (SELECT owner FROM shards WHERE shard = ANY(%b::int8[]))",
+            (self._lease_us, Longs(shards)),
         )
 
     def renew(self) -> frozenset[int]:

@@ -261,8 +261,8 @@ class Engine:
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
         self._carry_policy(errands)
         transaction = Transaction(inbox=intake.inbox)
-        afterwards = self._read_letters(intake, errands, transaction) if intake.letters else []
-        worked = self._workshop.run(errands.values(), transaction.quarantined)
+        worked, afterwards = self._read_letters(intake, errands, transaction) if intake.letters else ([], [])
+        worked.extend(self._workshop.run(errands.values(), transaction.quarantined))
         worked.extend(self._workshop.run(afterwards, transaction.quarantined))
         worked.extend(self._run_desks(worked, until, transaction))
         unwritten = self._look_last(worked, transaction) if crew.freezes and not crew.confirms else frozenset()
@@ -368,8 +368,12 @@ class Engine:
             self.timers.set(profile_id, wake_at)
         self._horizon = due[-1][1] if len(due) == limit else ahead
 
-    def _read_letters(self, intake: Intake, errands: dict[str, Errand], transaction: Transaction) -> list[Errand]:
-        """What other engines, and people, have written. Returns errands to be run after the batch's own."""
+    def _read_letters(
+        self, intake: Intake, errands: dict[str, Errand], transaction: Transaction
+    ) -> tuple[list[Errand], list[Errand]]:
+        """What other engines, and people, have written. Returns errands that were run at once, before the batch's own,
+        and those to be run after them."""
+        readmitted: list[Errand] = []
         afterwards: list[Errand] = []
         for letter, at in intake.letters:
             match letter.contents:
@@ -383,8 +387,10 @@ class Engine:
                     if self.ballot.hear(breaker, actor, let_go):
                         afterwards.extend(self._decide_held(breaker, let_go, transaction))
                 case Release(profile_id):
-                    self._readmit(profile_id, transaction, afterwards)
-        return afterwards
+                    # What is worked now is in the store's quarantine until the commit: once is enough.
+                    if all(errand.profile_id != profile_id for errand in readmitted):
+                        readmitted.extend(self._readmit(profile_id, transaction))
+        return readmitted, afterwards
 
     def _decide_held(self, breaker: str, let_go: bool, transaction: Transaction) -> list[Errand]:
         self.settle()
@@ -403,12 +409,13 @@ class Engine:
             errands.append(Errand(profile_id, [Arrival(message, None) for message in messages]))
         return errands
 
-    def _readmit(self, profile_id: str, transaction: Transaction, afterwards: list[Errand]) -> None:
+    def _readmit(self, profile_id: str, transaction: Transaction) -> list[Errand]:
         events = self._store.quarantined(profile_id)
         errand = self._workshop.readmit(profile_id, events) if events else None
-        if errand is not None:
-            transaction.unquarantined.extend((profile_id, event.number) for event in events)
-            afterwards.append(errand)
+        if errand is None:
+            return []
+        transaction.unquarantined.extend((profile_id, event.number) for event in events)
+        return [errand]
 
     def _run_desks(self, worked: list[Errand], until: int, transaction: Transaction) -> list[Errand]:
         """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say.
