@@ -1,5 +1,6 @@
 """The schema of a store in PostgreSQL: made and brought up to date by one process at a time, while engines work."""
 
+from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Final
 
@@ -11,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from adapters.migrations import SchemaRefused, migrate
 from adapters.part_urls import Server
 from adapters.postgres_connection import Rows, conninfo
-from adapters.postgres_partitions import make_months_ahead, make_partitions
+from adapters.postgres_partitions import drop_months, make_months_ahead, make_partitions, start_of
 from adapters.schema import VERSION
 
 _LOCK: Final = 0x646D73
@@ -59,6 +60,18 @@ def migrate_server(server: Server, shards: int, now: int) -> bool:
                 sleep(1.0)
         made = make_months_ahead(alone, now)
     return is_changed or bool(made)
+
+
+def trim_server(server: Server, now: int, keep_months: int) -> list[str]:
+    """Drops the journal's months before the last ``keep_months`` whole ones; returns their names.
+
+    Raises what psycopg raises, `SchemaRefused` for what is no store of this release.
+    """
+    at = datetime.fromtimestamp(now // 1_000_000, UTC)
+    year, month = divmod(at.year * 12 + at.month - 1 - keep_months, 12)
+    with psycopg.connect(conninfo(server), autocommit=True, options="-c lock_timeout=2s -c timezone=UTC") as alone:
+        check(alone)
+        return drop_months(alone, start_of(year, month + 1))
 
 
 def _migrated(server: Server, shards: int) -> bool:
