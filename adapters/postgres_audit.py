@@ -17,25 +17,25 @@ _FACTS: Final = """
 SELECT profile_id, number, fact, at, body FROM journal
 WHERE profile_id > %b AND profile_id <= %b ORDER BY profile_id, number"""
 
-# Whoever has no facts at all is one of whom they were dropped, or a stray the other way round: see `_WITHOUT_FACTS`.
 _NUMBERS: Final = """
-SELECT j.profile_id, CASE WHEN j.last <> p.version THEN format('journal: it ends at %%s, the version is %%s', j.last,
-    p.version) ELSE format('journal: from %%s to %%s there are %%s facts', j.first, j.last, j.facts) END
+SELECT j.profile_id, CASE WHEN j.last <> p.version THEN format('journal: it ends at %s, the version is %s', j.last,
+    p.version) ELSE format('journal: from %s to %s there are %s facts', j.first, j.last, j.facts) END
 FROM (SELECT profile_id, shard, min(number) AS first, max(number) AS last, count(*) AS facts
     FROM journal GROUP BY profile_id, shard) AS j
 JOIN profiles AS p ON p.profile_id = j.profile_id AND p.shard = j.shard
 WHERE j.last <> p.version OR j.facts <> j.last - j.first + 1"""
+# Of whoever has been quiet for long they were dropped, perhaps.
 _WITHOUT_FACTS: Final = """
-SELECT p.profile_id, format('journal: it is empty, the version is %%s', p.version) FROM profiles AS p
+SELECT p.profile_id, format('journal: it is empty, the version is %s', p.version) FROM profiles AS p
 WHERE p.version > 0 AND NOT EXISTS (SELECT FROM meta WHERE name = 'journal_begins')
     AND NOT EXISTS (SELECT FROM journal AS j WHERE j.profile_id = p.profile_id)"""
 _CLOSED: Final = """
 SELECT profile_id, 'it is closed and has a timer' FROM profiles JOIN timers USING (profile_id, shard) WHERE is_closed"""
 _OUTBOX: Final = """
-SELECT profile_id, format('outgoing event %%L is %%L by %%L', event_id, state, breaker) FROM outbox
+SELECT profile_id, format('outgoing event %L is %L by %L', event_id, state, breaker) FROM outbox
 WHERE state NOT IN ('pending', 'held', 'withdrawn') OR (breaker IS NULL) = (state IN ('held', 'withdrawn'))"""
 _TWICE: Final = """
-SELECT profile_id, format('outgoing event %%L is there twice', event_id) FROM outbox
+SELECT profile_id, format('outgoing event %L is there twice', event_id) FROM outbox
 GROUP BY profile_id, event_id HAVING count(*) > 1"""
 _SHARDS: Final = """
 SELECT 'shard ' || number, 'it has no row: nobody can work it'
