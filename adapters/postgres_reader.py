@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from adapters.part_urls import Server
-from adapters.postgres_connection import PostgresLink
+from adapters.postgres_connection import PostgresLink, Watch
 from adapters.postgres_schema import check
 from adapters.state_codec import decode_fact, decode_state
 from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 
 _ROWS_AT_ONCE: Final = 5_000
-_OPTIONS: Final = (
-    "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c jit=off"
-)
+_OPTIONS: Final = "-c default_transaction_read_only=on -c jit=off"
+# Who looks at a whole store takes his time.
+_PATIENCE: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 _ROW: Final = """
 SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
@@ -40,7 +40,10 @@ class PostgresReader:
 
     def __init__(self, server: Server) -> None:
         """Opens a store; raises `SchemaRefused` for anything else, and `psycopg.Error` without a server."""
-        self._link: Final = PostgresLink(server, _OPTIONS)
+        self._watch: Final = Watch()
+        self._link: Final = PostgresLink(server, _OPTIONS, watch=self._watch)
+        self._patient: Final = PostgresLink(server, f"{_OPTIONS} {_PATIENCE}")
+        self._is_still = False
         try:
             with self._link.use() as connection:
                 check(connection)
@@ -50,10 +53,14 @@ class PostgresReader:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Within it everything is as it was at one moment, whatever is committed meanwhile."""
-        with self._link.transaction() as connection:
+        """Within it everything is as it was at one moment, whatever is committed meanwhile. Nothing is too slow."""
+        with self._patient.transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield
+            self._is_still = True
+            try:
+                yield
+            finally:
+                self._is_still = False
 
     def state(self, profile_id: str) -> State | None:
         rows = self._look("SELECT state FROM profiles WHERE profile_id = %b", profile_id)
@@ -111,11 +118,13 @@ class PostgresReader:
         return self._look(_STRAYS)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connections."""
         self._link.close()
+        self._patient.close()
+        self._watch.close()
 
     def _look(self, query: str, *values: object) -> list[Any]:
-        return self._link.rows(query, *values)
+        return (self._patient if self._is_still else self._link).rows(query, *values)
 
 
 def _profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:

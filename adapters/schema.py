@@ -46,7 +46,7 @@ inbox: Final = Table(
     Column("id", Text, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("source", "id"),
-    Index(None, "accepted_at", postgresql_using="brin"),
+    Index(None, "accepted_at"),
     sqlite_with_rowid=False,
     postgresql_partition_by="HASH (id)",
 )
@@ -66,7 +66,8 @@ profiles: Final = Table(
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (shard)",
 )
-"""The newest state of each profile, its items and payments within it."""
+"""The newest state of each profile, its items and payments within it. PostgreSQL has an index of those that are open
+(``ix_profiles_open``): what a start asks, without reading states."""
 
 journal: Final = Table(
     "journal",
@@ -90,7 +91,7 @@ timers: Final = Table(
     Column("shard", SmallInteger, nullable=False),
     Column("wake_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("profile_id", "shard"),
-    Index(None, "wake_at"),
+    Index(None, "wake_at", "profile_id", "shard"),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (shard)",
 )

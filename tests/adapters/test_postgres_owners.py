@@ -45,10 +45,12 @@ class Owners:
 
 @pytest.fixture
 def owners(stock: Databases) -> Iterator[Owners]:
-    owners = Owners(stock.server(stock.store()))
+    name = stock.store()
+    owners = Owners(stock.server(name))
     yield owners
     for store in owners.opened:
         store.close()
+    stock.give_back(name)
 
 
 def test_a_shard_is_its_owners_as_long_as_the_lease_is_renewed(owners: Owners) -> None:
