@@ -29,8 +29,8 @@ class WorldsDiffer(Exception):
 
 
 class Office:
-    """Carries out commands and tasks. ``failing`` says of today's troubled accounts (``is_failing``) by which target, and
-    how."""
+    """Carries out commands and tasks. ``failing`` says of today's troubled accounts (``is_failing``) by which target,
+    and how."""
 
     def __init__(self, site: Site, services: Services, people: People, dialling: Dialling) -> None:
         self.failing: dict[int, tuple[str, int]] = {}
