@@ -285,3 +285,24 @@ def assert_goes_on(store: PostgresStore, version: int) -> None:
     assert stored in (version - 1, version)
     store.commit(moved("ACC-1", stored + 1, None))
     assert store.load(["ACC-1"])["ACC-1"].version == stored + 1
+
+
+def test_a_commit_that_fails_at_its_very_end_is_no_commit(stock: Databases) -> None:
+    """COMMIT itself may fail; an answer to it that nobody waits for would be taken for a yes."""
+    server = stock.server(stock.store())
+    with closing(opened(server, "one")) as store:
+        store.claim(range(SHARDS))
+        with psycopg.connect(url_of(server), autocommit=True) as connection:
+            connection.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'too late'; END $$"
+            )
+            connection.execute(
+                "CREATE CONSTRAINT TRIGGER refusing AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        with pytest.raises(psycopg.Error, match="too late"):
+            store.commit(Transaction(inbox=[("billing", "1", 1)], outbox=[outgoing("a")]))
+        assert store.seen([("billing", "1")]) == set()
+        store.commit(Transaction(inbox=[("billing", "1", 1)]))
+    stock.drop(server.name)
