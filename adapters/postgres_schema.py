@@ -15,27 +15,38 @@ from adapters.migrations import SchemaRefused, migrate
 from adapters.part_urls import Server
 from adapters.postgres_connection import Rows, conninfo
 from adapters.postgres_partitions import drop_months, make_months_ahead, make_partitions, start_of
-from adapters.schema import VERSION
+from adapters.schema import SERVES, VERSION
 
 _LOCK: Final = 0x646D73
 """The advisory lock of whoever changes the schema: "dms"."""
+_SERVING: Final = """
+INSERT INTO meta (name, value) VALUES ('serves', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 _PATIENCE_SECONDS: Final = 120.0
 _PAUSE_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
 def check(connection: Rows, shards: int | None = None) -> None:
-    """Raises `SchemaRefused` unless the schema is the one that this program works with, and has so many shards."""
+    """Raises `SchemaRefused` unless the schema is one that this program works with, and has so many shards.
+
+    That is its own, and a newer one that says that it serves engines of this release.
+    """
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         raise SchemaRefused("there is no store in it yet: run dms store migrate")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     version = row[0] if row is not None else ""
     if version < VERSION:
         raise SchemaRefused(f"its schema is {version}, not {VERSION}: run dms store migrate")
-    if version > VERSION:
+    if version > VERSION and not _serves_us(connection):
         raise SchemaRefused(f"its schema is {version}, this version of dms knows up to {VERSION}: use a newer dms")
     if shards is not None:
         _check_shards(connection, shards)
+
+
+def _serves_us(connection: Rows) -> bool:
+    """Whether a schema that we do not know has only been added to since ours."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'serves'").fetchone()
+    return row is not None and row[0] <= int(VERSION)
 
 
 def _check_shards(connection: Rows, shards: int) -> None:
@@ -103,5 +114,6 @@ def _migrated(server: Server, shards: int) -> bool:
             driver.execute(
                 "INSERT INTO shards (shard, epoch) SELECT shard, 0 FROM generate_series(0, %s - 1) AS shard", (shards,)
             )
+        driver.execute(_SERVING, (int(SERVES),))
         _check_shards(driver, shards)
     return is_changed

@@ -29,6 +29,9 @@ from sqlalchemy import (
 
 VERSION: Final = "0001"
 """The newest migration: the schema that this file describes."""
+SERVES: Final = "0001"
+"""The oldest release's schema whose engines can work on this one, as long as migrations only add: so that nodes of the
+release before may be started again in the midst of an upgrade."""
 
 metadata: Final = MetaData(
     naming_convention={
@@ -157,7 +160,8 @@ meta: Final = Table(
     Column("value", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
 )
-"""Numbers of the store as a whole: ``shards``, and in SQLite ``last_instant``, the latest instant it has seen."""
+"""Numbers of the store as a whole: ``shards``; in SQLite ``last_instant``, the latest instant it has seen; in PostgreSQL
+``serves``, the oldest schema whose engines can work on it, and ``journal_begins``, before which facts were dropped."""
 
 shared: Final = MetaData()
 """What only a store has that many processes share: PostgreSQL's."""
