@@ -31,6 +31,11 @@ INSERT INTO {month} SELECT * FROM moved""")
 _ATTACH: Final = SQL("ALTER TABLE journal ATTACH PARTITION {month} FOR VALUES FROM ({first}) TO ({end})")
 
 
+_BEGINS: Final = """
+INSERT INTO meta (name, value) VALUES ('journal_begins', %s)
+ON CONFLICT (name) DO UPDATE SET value = greatest(meta.value, excluded.value)"""
+
+
 def make_partitions(connection: Connection[tuple[object, ...]], shards: int) -> None:
     """The partitions of an empty store, within the connection's transaction."""
     step = -(-shards // PARTS)
@@ -67,7 +72,7 @@ def make_months_ahead(connection: Connection[Any], now: int) -> list[str]:
     for ahead in range(_MONTHS_AHEAD + 1):
         year, month = divmod(at.year * 12 + at.month - 1 + ahead, 12)
         name = _MONTH % (year, month + 1)
-        if name not in there and _make_month(connection, name, _start_of(year, month + 1), _start_of(year, month + 2)):
+        if name not in there and _make_month(connection, name, start_of(year, month + 1), start_of(year, month + 2)):
             made.append(name)
     return made
 
@@ -90,7 +95,7 @@ def months(connection: Connection[Any]) -> Iterator[tuple[str, int]]:
     """The journal's months with the instant at which each ends, the oldest first."""
     for (name,) in connection.execute(_MONTHS).fetchall():
         _, year, month = str(name).split("_")
-        yield str(name), _start_of(int(year), int(month) + 1)
+        yield str(name), start_of(int(year), int(month) + 1)
 
 
 def drop_months(connection: Connection[Any], before: int) -> list[str]:
@@ -102,6 +107,8 @@ def drop_months(connection: Connection[Any], before: int) -> list[str]:
     dropped = []
     for name, end in list(months(connection)):
         if end <= before:
+            # Said first: whoever checks the store meanwhile does not miss what is about to go.
+            connection.execute(_BEGINS, (end,))
             _drop(connection, name)
             dropped.append(name)
     return dropped
@@ -118,7 +125,7 @@ def _drop(connection: Connection[Any], name: str) -> None:
             sleep(1)
 
 
-def _start_of(year: int, month: int) -> int:
+def start_of(year: int, month: int) -> int:
     """The first instant of a month; the 13th is the next year's first."""
     year, month = (year + 1, 1) if month == 13 else (year, month)
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1_000_000

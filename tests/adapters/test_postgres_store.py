@@ -195,7 +195,7 @@ def test_a_store_goes_on_after_a_commit_that_failed(store: PostgresStore) -> Non
 
 def test_a_reader_cannot_change_anything(server: Server) -> None:
     with closing(PostgresReader(server)) as reader, pytest.raises(psycopg.Error, match="read-only"):
-        reader._look("DELETE FROM inbox")
+        reader.look("DELETE FROM inbox")
 
 
 def test_a_reader_that_stands_still_sees_one_moment(server: Server, store: PostgresStore) -> None:
