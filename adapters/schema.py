@@ -160,8 +160,9 @@ meta: Final = Table(
     Column("value", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
 )
-"""Numbers of the store as a whole: ``shards``; in SQLite ``last_instant``, the latest instant it has seen; in PostgreSQL
-``serves``, the oldest schema whose engines can work on it, and ``journal_begins``, before which facts were dropped."""
+"""Numbers of the store as a whole: ``shards``; in SQLite ``last_instant``, the latest instant it has seen; in
+PostgreSQL ``serves``, the oldest schema whose engines can work on it, and ``journal_begins``, before which facts were
+dropped."""
 
 shared: Final = MetaData()
 """What only a store has that many processes share: PostgreSQL's."""
