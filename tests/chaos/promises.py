@@ -581,7 +581,7 @@ def r21(field: Field, share: float) -> str:
         answered = {str(each["data"]["command_id"]): str(each["subject"]) for each in _commands(ground)[::2]}
         with PlainClient(ground.rabbit_url) as plain:
             for number, (command_id, subject) in enumerate(answered.items()):
-                data = {"command_id": command_id}
+                data = {"command_id": command_id, "detail": "done"}
                 plain.publish("dms.in", "", _event(f"c-{number}", subject, "measure.completed", data))
         ground.wait(lambda: sum(_outcomes(ground)) >= count, "none is without an outcome", 60)
         confirmed, failed = _outcomes(ground)
