@@ -44,7 +44,7 @@ class Field:
 
     @contextmanager
     def ground(self, rules: str = POLICY, **settings: str) -> Iterator[Ground]:
-        """A ground for one check, under the policy ``rules``; ``settings`` go over the usual ones (``__`` for a dot)."""
+        """A ground for one check, under the policy ``rules``; ``settings`` go over the usual ones, ``__`` for a dot."""
         self._grounds += 1
         name = f"g{self._grounds}"
         self.rabbit.control("add_vhost", name)
