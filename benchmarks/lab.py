@@ -39,7 +39,7 @@ TELECOM = Path(__file__).parent.parent / "adapters" / "policies" / "telecom"
 ROUNDS = 3
 
 
-def scenario(accounts: int, branch_accounts: int = 20_000, days: int = 365) -> Scenario:
+def scenario(accounts: int, branch_accounts: int = 10_000, days: int = 365) -> Scenario:
     """The operator that ships, of so many accounts."""
     shipped = load_experiment(Path("telecom")).scenario
     return replace(shipped, accounts=accounts, branch_accounts=min(accounts, branch_accounts), days=days)

@@ -111,10 +111,13 @@ class Door:
         return False
 
     def arrived_before(self, held: HeldEvent) -> Arrival | None:
-        """An event that was taken in earlier and stored, as it was then; None where it can no longer be read."""
+        """An event that was taken in earlier and stored, as it was then: what had a fault waits its turn to be refused.
+        None where it can no longer be read."""
+        at = held.accepted_at
         for event in self._decode(held.body):
-            if isinstance(event, Envelope) and event.fault is None:
-                return Arrival(event.message(held.accepted_at), event, held.number)
+            if isinstance(event, Envelope):
+                message = event.message(at) if event.fault is None else Wake(at)
+                return Arrival(message, event, held.number, event.fault)
         return None
 
     def committed(self, inbox: Iterable[tuple[str, str, int]]) -> None:

@@ -336,8 +336,7 @@ class Branch:
         due = np.flatnonzero(self._wake < ends)
         rows = due[self._resting[due]]
         # Whom a system fails, or somebody watches, is worked step by step.
-        failing = np.fromiter(self._office.failing, dtype=np.int64, count=len(self._office.failing))
-        apart = np.isin(rows, failing)
+        apart = self._office.is_failing[rows]
         if self.cases.watched is not None:
             apart |= np.isin(rows, np.array(sorted(self.cases.watched), dtype=np.int64))
         self._feed(rows[apart])

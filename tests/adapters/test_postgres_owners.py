@@ -45,10 +45,12 @@ class Owners:
 
 @pytest.fixture
 def owners(stock: Databases) -> Iterator[Owners]:
-    owners = Owners(stock.server(stock.store()))
+    name = stock.store()
+    owners = Owners(stock.server(name))
     yield owners
     for store in owners.opened:
         store.close()
+    stock.give_back(name)
 
 
 def test_a_shard_is_its_owners_as_long_as_the_lease_is_renewed(owners: Owners) -> None:
@@ -155,6 +157,8 @@ def test_a_store_of_another_kind_is_refused_in_a_line(stock: Databases) -> None:
         PostgresStore(empty, "m", SHARDS, LEASE_US)
     with psycopg.connect(conninfo(empty), autocommit=True) as admin:
         admin.execute("UPDATE alembic_version SET version_num = '9999'")
+        PostgresStore(empty, "m", 8, LEASE_US).close()  # it says that it has only been added to
+        admin.execute("UPDATE meta SET value = 9000 WHERE name = 'serves'")
     with pytest.raises(SchemaRefused, match="use a newer dms"):
         PostgresStore(empty, "m", 8, LEASE_US)
 

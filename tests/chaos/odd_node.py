@@ -5,6 +5,7 @@ python -m tests.chaos.odd_node [--days-ahead D] [--fails-once SHARE] [--poison I
 
 import argparse
 import signal
+import sys
 import zlib
 from pathlib import Path
 from threading import Event
@@ -19,9 +20,12 @@ from domain.calendar import DAY
 from domain.messages import PaymentReceived
 from domain.work import work
 
+FAULT = "a fault of the test's"
+
 
 class Faults:
-    """Stands before the domain. ``share`` of the payments raise the first time, some of them what ends a thread."""
+    """Stands before the domain. ``share`` of the payments raise the first time, some of them what ends a thread; the
+    ``poison`` raises always. Each is told on the standard error."""
 
     def __init__(self, share: float, poison: str | None) -> None:
         self._work = work
@@ -33,12 +37,17 @@ class Faults:
         if isinstance(message, PaymentReceived):
             name = message.payment_id
             if name == self._poison:
-                raise RuntimeError("poison")
+                raise _told(RuntimeError("poison"))
             luck = zlib.crc32(name.encode()) / 2**32
             if luck < self._share and name not in self._failed:
                 self._failed.add(name)
-                raise SystemExit(1) if luck < self._share / 10 else RuntimeError("once")
+                raise _told(SystemExit(1) if luck < self._share / 5 else RuntimeError("once"))
         return self._work(profile, message, *more)
+
+
+def _told(failure: BaseException) -> BaseException:
+    print(f"{FAULT}: {failure!r}", file=sys.stderr, flush=True)
+    return failure
 
 
 def main() -> None:

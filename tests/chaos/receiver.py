@@ -1,6 +1,8 @@
 """The receiver: a process outside the engine, which writes down all that leaves before it says that it has it.
 
 python -m tests.chaos.receiver URL FILE
+
+A line is the instant of its arrival, in nanoseconds, and the body.
 """
 
 import logging
@@ -31,7 +33,7 @@ def _receive(url: str, out: Any) -> None:
     channel.basic_qos(prefetch_count=500)
     for method, _, body in channel.consume(QUEUE, inactivity_timeout=1.0):
         if method is not None:
-            out.write(body.replace(b"\n", b" ") + b"\n")
+            out.write(b"%d %s\n" % (time.time_ns(), body.replace(b"\n", b" ")))
             out.flush()
             channel.basic_ack(method.delivery_tag)
 

@@ -140,10 +140,11 @@ def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> No
     )
     world.turn(START + HOUR)
     offer(world, invoice(4, "BAD", START + HOUR), account(5, "BAD", START + HOUR + 1))
+    offer(world, event(6, "BAD", "weather.changed", START + HOUR + 2, rain=True))
     world.turn(START + 2 * HOUR)
     world.engine.release("BAD", "orlova")
     world.turn(START + 3 * HOUR)
-    assert len(world.store.quarantined("BAD")) == 3, "what fails again goes on waiting"
+    assert len(world.store.quarantined("BAD")) == 4, "what fails again goes on waiting"
     world.kill()
     poison.is_mended = True
     world.engine.release("BAD", "belov")
@@ -153,6 +154,8 @@ def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> No
     facts = [type(entry.fact).__name__ for entry in world.store.reader().journal("BAD")]
     assert facts.count("InvoiceIssued") == 2
     assert facts.count("AccountUpdated") == 3
+    rejections = [json.loads(e.body)["data"] for e in world.published if "rejected" in e.routing_key]
+    assert [(each["id"], each["reason"]) for each in rejections] == [("e-6", "unknown_type")]
     assert "notice-of-block" in commands(world.published, "BAD")
 
 

@@ -1,4 +1,5 @@
-"""A PostgreSQL server of a test's own, on a free port, with its data in a folder: it may be stopped and killed."""
+"""A PostgreSQL server of a test's own, on a free port, with its data in a folder: it may be stopped, killed
+and frozen."""
 
 import os
 import pwd
@@ -60,12 +61,23 @@ class PostgresServer:
 
     def kill(self) -> None:
         """``kill -9`` to all of it."""
+        self._signal(signal.SIGKILL)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def freeze(self) -> None:
+        """It holds its connections and says nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
         pid = int((self._data / "postmaster.pid").read_text().split()[0])
         children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
         for each in (pid, *map(int, children)):
             with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+                os.kill(each, what)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
