@@ -17,7 +17,7 @@ BENCHES  = $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)
 .NOTPARALLEL:
 .SHELLFLAGS := -eu -c
 
-.PHONY: help install demo test check lint types imports tests tests-slow seeds format bench bench-smoke \
+.PHONY: help install demo test check lint types imports tests tests-slow seeds chaos format bench bench-smoke \
         services compiled interpreted test-compiled wheel lock clean
 
 help: ## list the commands
@@ -75,6 +75,9 @@ tests-slow: install ## the slow tests, which the suite leaves out
 
 seeds: install ## many seeded worlds of faults: SEEDS=5000 says up to which
 	SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -q -n $(JOBS) tests/engine/test_seeds.py $(PYTEST_ARGS)
+
+chaos: install ## the promises on real servers that are killed: ONLY="R1 R4"; FULL=1 for a release's counts
+	$(BIN)/python -m tests.chaos $(ONLY)
 
 format: install ## put style and formatting right
 	$(BIN)/ruff check --fix .

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-
 INNER_LOOP = [str(Path("sim", name)) for name in ("casework.py", "services.py")]
 
 

@@ -125,7 +125,8 @@ class ProfileActor(LaneActor):
         waiting, self.held = self.held, None
         assert waiting is not None
         for arrival in waiting:
-            refusal = self._work(arrival.at(at).message, errand.facts)
+            # A fault is news of a release that reads it otherwise than the one that let it wait.
+            refusal = arrival.fault or self._work(arrival.at(at).message, errand.facts)
             if refusal is not None:
                 self._refuse(arrival, refusal, at, errand)
             self._note_released(arrival, errand)

@@ -125,16 +125,18 @@ class SegmentSupervisor(LaneActor):
         return ProfileActor.start(profile, self.crew, lane=self.lane)
 
     def _finish(self, batch: Batch) -> None:
+        has_breakers = bool(self.crew.policy.breakers) and not self.crew.confirms
+        name = self.name
         for errand in batch.errands:
             profile = errand.profile
             if profile is None or errand.failure is not None:
                 continue
-            if self.crew.policy.breakers and not self.crew.confirms:
+            if has_breakers:
                 errand.withheld = self.crew.panel.held_back(self.crew.policy, profile, errand.facts)
             if profile.projection == "" and errand.wake_at > errand.until and not self._holds(errand.profile_id):
                 self._forget(errand.profile_id)
                 batch.passivated.append(errand.profile_id)
-            elif profile.policy_segment != self.name and profile.projection != "":
+            elif profile.policy_segment != name and profile.projection != "":
                 self._move(errand.profile_id, profile.policy_segment, batch)
         if self.crew.active_max:
             self._passivate(batch)

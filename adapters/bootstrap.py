@@ -1,7 +1,7 @@
 """The composition root: settings in, a node out, with its parts opened in their order and closed in the reverse."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
@@ -240,6 +240,34 @@ def migrate_store(settings: Settings) -> None:
         _sqlite(settings).close()
     finally:
         lock.release()
+
+
+def verify_store(settings: Settings, quick: bool = False) -> tuple[list[str], Mapping[str, int]]:
+    """What does not hold in the stored data, a line each, and its rows by table, at one moment. ``quick``: as far as
+    SQL can tell. Raises `Unusable`."""
+    from adapters.verify import listed, verify
+
+    with open_reader(settings) as reader, reader.standing_still():
+        if isinstance(reader, SqliteReader):
+            if quick:
+                raise Unusable("a SQLite file is checked as a whole: leave out --quick")
+            return verify(reader), reader.counts()
+        from adapters.postgres_audit import ReadAhead, quick_findings
+
+        with _postgresql(settings):
+            is_trimmed = reader.journal_begins() > 0
+            found = listed(quick_findings(reader)) if quick else verify(ReadAhead(reader), is_trimmed=is_trimmed)
+            return found, reader.counts()
+
+
+def trim_store(settings: Settings, keep_months: int) -> list[str]:
+    """Drops the months of the journal before the last ``keep_months``; their names. Raises `Unusable`."""
+    if settings.store_kind != "postgresql":
+        raise Unusable("a SQLite file has its journal in one piece: this is for PostgreSQL")
+    from adapters.postgres_schema import trim_server
+
+    with _postgresql(settings):
+        return trim_server(settings.store_server, SystemClock().now(), keep_months)
 
 
 def _sqlite(settings: Settings) -> SqliteStore:

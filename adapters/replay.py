@@ -1,11 +1,11 @@
 """`dms replay`: recorded events on a virtual clock, through the same engine that production runs."""
 
 import gc
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.cloud_events import decode, rfc3339
 from adapters.json_lines import InputError
@@ -23,8 +23,8 @@ from sim.replay_store import ReplayStore
 _EVENTS_AT_ONCE: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+# A tuple: making one costs 0.2 µs, as a frozen dataclass four times that.
+class Line(NamedTuple):
     """A recorded line and where it stands."""
 
     source: str
@@ -47,7 +47,7 @@ class Replay:
     """One replay. ``run`` yields the outgoing events in order of time; of one instant, by profile, as decided."""
 
     def __init__(self, policy: Policy, confirm: bool = True, progress: Callable[[int], None] | None = None) -> None:
-        self._decoded: Final[deque[list[Envelope | Unreadable]]] = deque()
+        self._decoded: list[Envelope | Unreadable] = []
         self._clock: Final = VirtualClock()
         self._progress: Final = progress
         self._store: Final = ReplayStore()
@@ -56,7 +56,7 @@ class Replay:
             MemoryBroker(_nowhere),
             self._clock,
             FixedPolicy(policy),
-            replace(CODEC, decode=self._next_decoded, unseal=no_letter),
+            replace(CODEC, decode=self._take_decoded, unseal=no_letter),
             EngineSettings(keeps=False, confirms=confirm, pipelined=False, active_max=0, timers_max=1_000_000),
         )
         self._last_at = 0
@@ -72,14 +72,17 @@ class Replay:
         collects = gc.isenabled()
         gc.disable()
         try:
-            for deliveries in self._chunks(lines, NEVER if until is None else until):
-                self.engine.turn(deliveries, self._last_at)
+            # A chunk is one delivery: what it holds is decoded already, since its instants had to be known.
+            for number, taken in enumerate(self._chunks(lines, NEVER if until is None else until), 1):
+                self.engine.turn([Delivery(number, b"")], self._last_at)
                 waiting.extend(self._store.take_outbox())
                 waiting.sort(key=_place)
                 # What belongs to the last instant may still get company from the next chunk.
-                ready = _count_before(waiting, self._last_at)
+                ready = bisect_left(waiting, self._last_at, key=_instant)
                 yield from waiting[:ready]
                 del waiting[:ready]
+                if self._progress is not None:
+                    self._progress(taken)
             end = self._last_at if until is None else until
             self.engine.turn([], end + 1)
             waiting.extend(self._store.take_outbox())
@@ -90,53 +93,46 @@ class Replay:
                 gc.enable()
             self.engine.end()
 
-    def _next_decoded(self, body: bytes) -> list[Envelope | Unreadable]:
-        return self._decoded.popleft()
+    def _take_decoded(self, body: bytes) -> list[Envelope | Unreadable]:
+        taken, self._decoded = self._decoded, []
+        return taken
 
-    def _chunks(self, lines: Iterable[Line], until: int) -> Iterator[list[Delivery]]:
-        deliveries: list[Delivery] = []
+    def _chunks(self, lines: Iterable[Line], until: int) -> Iterator[int]:
+        """How many lines have been decoded for the next turn, as often as there are enough."""
+        taken = 0
         for line in lines:
             events = decode(line.body)
+            last_at = self._last_at
             at = self._check(line, events)
             if at > until:
+                self._last_at = last_at
                 break
-            self._decoded.append(events)
-            deliveries.append(Delivery(line.number, line.body))
-            if len(deliveries) == _EVENTS_AT_ONCE:
-                yield deliveries
-                if self._progress is not None:
-                    self._progress(len(deliveries))
-                deliveries = []
-        if deliveries:
-            yield deliveries
-            if self._progress is not None:
-                self._progress(len(deliveries))
+            self._decoded.extend(events)
+            taken += 1
+            if taken == _EVENTS_AT_ONCE:
+                yield taken
+                taken = 0
+        if taken:
+            yield taken
 
     def _check(self, line: Line, events: list[Envelope | Unreadable]) -> int:
         for event in events:
             if isinstance(event, Unreadable):
                 raise InputError(line.source, line.number, f"is no event: {event.reason}")
-            if event.time is None:
+            at = event.time
+            if at is None:
                 raise InputError(line.source, line.number, "has no time (RFC 3339), so it cannot be replayed")
-            if event.time < self._last_at:
+            if at < self._last_at:
                 raise InputError(
-                    line.source,
-                    line.number,
-                    f"steps back in time: {rfc3339(event.time)} after {rfc3339(self._last_at)}",
+                    line.source, line.number, f"steps back in time: {rfc3339(at)} after {rfc3339(self._last_at)}"
                 )
-            self._last_at = event.time
+            self._last_at = at
         return self._last_at
 
 
 # Sorting is stable: what one profile decided at one instant keeps its order.
 _place: Final = attrgetter("at", "profile_id")
-
-
-def _count_before(events: list[OutgoingEvent], instant: int) -> int:
-    for index, event in enumerate(events):
-        if event.at >= instant:
-            return index
-    return len(events)
+_instant: Final = attrgetter("at")
 
 
 def _nowhere(events: object) -> None:

@@ -29,6 +29,9 @@ from sqlalchemy import (
 
 VERSION: Final = "0001"
 """The newest migration: the schema that this file describes."""
+SERVES: Final = "0001"
+"""The oldest release's schema whose engines can work on this one, as long as migrations only add: so that nodes of the
+release before may be started again in the midst of an upgrade."""
 
 metadata: Final = MetaData(
     naming_convention={
@@ -46,7 +49,7 @@ inbox: Final = Table(
     Column("id", Text, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("source", "id"),
-    Index(None, "accepted_at", postgresql_using="brin"),
+    Index(None, "accepted_at"),
     sqlite_with_rowid=False,
     postgresql_partition_by="HASH (id)",
 )
@@ -66,7 +69,8 @@ profiles: Final = Table(
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (shard)",
 )
-"""The newest state of each profile, its items and payments within it."""
+"""The newest state of each profile, its items and payments within it. PostgreSQL has an index of those that are open
+(``ix_profiles_open``): what a start asks, without reading states."""
 
 journal: Final = Table(
     "journal",
@@ -90,7 +94,7 @@ timers: Final = Table(
     Column("shard", SmallInteger, nullable=False),
     Column("wake_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("profile_id", "shard"),
-    Index(None, "wake_at"),
+    Index(None, "wake_at", "profile_id", "shard"),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (shard)",
 )
@@ -156,7 +160,9 @@ meta: Final = Table(
     Column("value", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
 )
-"""Numbers of the store as a whole: ``shards``, and in SQLite ``last_instant``, the latest instant it has seen."""
+"""Numbers of the store as a whole: ``shards``; in SQLite ``last_instant``, the latest instant it has seen; in
+PostgreSQL ``serves``, the oldest schema whose engines can work on it, and ``journal_begins``, before which facts were
+dropped."""
 
 shared: Final = MetaData()
 """What only a store has that many processes share: PostgreSQL's."""

@@ -39,12 +39,12 @@ class Text(str):
 
 
 def text(value: object) -> str:
-    """One line of something."""
+    """One line of something: a plain text, for not everything takes what is merely like one."""
     if not isinstance(value, str):
         raise Wrong(f"must be a string, not {shown(value)}", "in quotes")
     if not value.strip() or len(value) > _TEXT_MAX or not value.isprintable():
         raise Wrong(f"must have between 1 and {_TEXT_MAX} printable characters")
-    return value
+    return str(value)
 
 
 def path(value: object) -> Path:

@@ -5,8 +5,8 @@ through a reader that stands still, or what is committed between two looks is re
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
 
 from adapters.state_codec import UnreadableState
 from adapters.verify_profile import profile_faults
@@ -27,26 +27,44 @@ from domain.messages import (
 from domain.profile import Profile
 from domain.record import Record
 from domain.snapshot import thaw
-from engine.ports import ProfileRow, StoreReader
+from engine.ports import JournalEntry, OutgoingEvent, ProfileRow
 from sim.replay_store import SeenKeys
 
 FINDINGS_MAX: Final = 1_000
 _AT_ONCE: Final = 1_000
 
 
-def verify(reader: StoreReader, findings_max: int = FINDINGS_MAX) -> list[str]:
-    """What is wrong, one line each, the profile first; at most ``findings_max``, then a line that says so."""
+class WholeReader(Protocol):
+    """What of `engine.ports.StoreReader` is asked here; a profile's row and journal right after its id."""
+
+    def profile_ids(self) -> Iterable[str]: ...
+    def row(self, profile_id: str) -> ProfileRow | None: ...
+    def journal(self, profile_id: str) -> Iterable[JournalEntry]: ...
+    def outbox(self) -> Iterable[OutgoingEvent]: ...
+    def strays(self) -> Iterable[tuple[str, str]]: ...
+
+
+def verify(reader: WholeReader, findings_max: int = FINDINGS_MAX, is_trimmed: bool = False) -> list[str]:
+    """What is wrong, one line each, the profile first; at most ``findings_max``, then a line that says so.
+
+    ``is_trimmed``: old facts were dropped, so that a profile may have none left.
+    """
+    return listed(_findings(reader, is_trimmed), findings_max)
+
+
+def listed(found: Iterable[str], findings_max: int = FINDINGS_MAX) -> list[str]:
+    """The first so many findings, and a line that says so where there are more."""
     findings: list[str] = []
-    for finding in _findings(reader):
+    for finding in found:
         if len(findings) == findings_max:
             return [*findings, f"and more than these {findings_max}"]
         findings.append(finding)
     return findings
 
 
-def _findings(reader: StoreReader) -> Iterator[str]:
+def _findings(reader: WholeReader, is_trimmed: bool) -> Iterator[str]:
     for profile_id in reader.profile_ids():
-        for fault in _faults(reader, profile_id):
+        for fault in _faults(reader, profile_id, is_trimmed):
             yield f"{profile_id}: {fault}"
     for table, profile_id in reader.strays():
         if table == "held":
@@ -56,7 +74,7 @@ def _findings(reader: StoreReader) -> Iterator[str]:
     yield from _outbox_findings(reader)
 
 
-def _faults(reader: StoreReader, profile_id: str) -> Iterator[str]:
+def _faults(reader: WholeReader, profile_id: str, is_trimmed: bool) -> Iterator[str]:
     try:
         row = reader.row(profile_id)
         if row is None:
@@ -68,7 +86,7 @@ def _faults(reader: StoreReader, profile_id: str) -> Iterator[str]:
         return
     yield from _row_faults(row, profile)
     yield from profile_faults(profile)
-    yield from _journal_faults(reader, row, profile)
+    yield from _journal_faults(reader, row, profile, is_trimmed)
 
 
 def _row_faults(row: ProfileRow, profile: Profile) -> Iterator[str]:
@@ -86,7 +104,7 @@ def _row_faults(row: ProfileRow, profile: Profile) -> Iterator[str]:
         yield "it is closed and has a timer"
 
 
-def _journal_faults(reader: StoreReader, row: ProfileRow, profile: Profile) -> Iterator[str]:
+def _journal_faults(reader: WholeReader, row: ProfileRow, profile: Profile, is_trimmed: bool) -> Iterator[str]:
     """Numbers without gaps up to the version; where nothing was cut off, the facts make the profile."""
     books = _Books(profile.profile_id)
     expected: int | None = None
@@ -104,6 +122,8 @@ def _journal_faults(reader: StoreReader, row: ProfileRow, profile: Profile) -> I
                 books.enter(entry.number, entry.fact)
     except UnreadableState as error:
         yield f"journal: after {(expected or 1) - 1} comes what cannot be read: {error}"
+        return
+    if expected is None and is_trimmed:
         return
     last = (expected or 1) - 1
     if last != row.version:
@@ -181,7 +201,7 @@ def _is_in_order(ledger: Ledger) -> bool:
     return list(ledger.open_items) == sorted(ledger.open_items, key=lambda item: (item.due, item.arrival))
 
 
-def _outbox_findings(reader: StoreReader) -> Iterator[str]:
+def _outbox_findings(reader: WholeReader) -> Iterator[str]:
     known = SeenKeys()
     keys: list[tuple[str, str]] = []
     for event in reader.outbox():

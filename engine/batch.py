@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from actors.errand import Arrival, Errand
+from actors.errand import Arrival, Errand, Refused
 from domain.calendar import NEVER
 from domain.decision import STALE, Refusal
 from domain.events import (
@@ -25,6 +25,8 @@ from engine.tally import Tally
 _ENDINGS: Final = frozenset({MeasureCompleted, CommandFailed, CommandWithdrawn})
 """What ends a command. That a system reports a failure does not: the command may be sent again."""
 
+_REPORTS: Final = frozenset({AttributeIgnored, ConditionReported})
+
 
 class Scribe:
     """Writes down what a batch has changed. ``keeps``: the store wants states and journal, not the outbox alone."""
@@ -44,12 +46,15 @@ class Scribe:
         """
         for envelope, refusal, at in intake.rejected:
             self._reject(envelope, refusal, at, transaction)
+        kinds: list[type[Record]] = []
         for errand in errands:
-            self._count(errand)
             if errand.facts or errand.refused:
+                kinds.extend(map(type, errand.facts))
                 self._publish(errand, unwritten, transaction)
             if self._keeps:
                 self._keep(errand, transaction)
+        # All at once, which C does: 0.05 µs a fact instead of 0.2.
+        self._tally.facts.update(kinds)
 
     def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
         self._tally.count(envelope.counted_type, "rejected")
@@ -57,44 +62,57 @@ class Scribe:
 
     def _publish(self, errand: Errand, unwritten: Collection[str], transaction: Transaction) -> None:
         """What leaves of an errand, refusals included, in the order in which it was decided."""
+        profile_id = errand.profile_id
         number = errand.published
-        refused = iter([each for each in errand.refused if each.refusal.reason != STALE])
-        next_refused = next(refused, None)
+        refused = self._worth_telling(errand.refused)
         for position, fact in enumerate(errand.facts):
-            while next_refused is not None and next_refused.after <= position:
-                self._reject(_envelope_of(next_refused.arrival), next_refused.refusal, next_refused.at, transaction)
-                next_refused = next(refused, None)
+            while refused and refused[-1].after <= position:
+                self._reject_late(refused.pop(), transaction)
             kind = type(fact)
-            if kind is AttributeIgnored or kind is ConditionReported:
-                self._count_report(fact)
-            elif kind in PUBLISHED:
+            if kind in PUBLISHED:
                 number += 1
                 if unwritten and isinstance(fact, MeasureRequested) and fact.command_id in unwritten:
                     continue
-                event = self._encode(fact, errand.profile_id, number)
+                event = self._encode(fact, profile_id, number)
                 transaction.outbox.append(event)
                 if kind is MeasureRequested:
                     self._count_measure(fact)
                     if errand.withheld is not None:
                         _hold_back(event, fact, errand.withheld)
-        while next_refused is not None:
-            self._reject(_envelope_of(next_refused.arrival), next_refused.refusal, next_refused.at, transaction)
-            next_refused = next(refused, None)
+            elif kind in _ENDINGS:
+                self._count_ending(profile_id, fact)
+            elif kind in _REPORTS:
+                self._count_report(fact)
+        while refused:
+            self._reject_late(refused.pop(), transaction)
+
+    def _worth_telling(self, refused: list[Refused]) -> list[Refused]:
+        """The refusals that leave, the first one last; what was stale is counted, and that is all."""
+        told: list[Refused] = []
+        for each in reversed(refused):
+            if each.refusal.reason == STALE:
+                self._tally.events[_envelope_of(each.arrival).type or "", "stale"] += 1
+            else:
+                told.append(each)
+        return told
+
+    def _reject_late(self, refused: Refused, transaction: Transaction) -> None:
+        self._reject(_envelope_of(refused.arrival), refused.refusal, refused.at, transaction)
 
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)
         self._tally.measures[fact.kind, fact.target, "requested" if fact.attempt == 1 else "retried"] += 1
 
     def _count_ending(self, profile_id: str, fact: Record) -> None:
-        assert isinstance(fact, MeasureCompleted | CommandFailed | CommandWithdrawn)
-        # <profile>/<n>/<measure>, and /2 or more where it was sent again on purpose.
-        measure = fact.command_id[len(profile_id) + 1 :].split("/")[1]
         if isinstance(fact, MeasureCompleted):
             outcome = "completed"
-        elif isinstance(fact, CommandWithdrawn):
-            outcome = "withdrawn"
-        else:
+        elif isinstance(fact, CommandFailed):
             outcome = "failed" if fact.reported else "unknown"
+        else:
+            assert isinstance(fact, CommandWithdrawn)
+            outcome = "withdrawn"
+        # <profile>/<n>/<measure>, and /2 or more where it was sent again on purpose.
+        measure = fact.command_id[len(profile_id) + 1 :].split("/", 2)[1]
         self._tally.endings[measure, outcome] += 1
 
     def _count_report(self, fact: Record) -> None:
@@ -127,17 +145,6 @@ class Scribe:
                     profile.closed,
                 )
             )
-
-    def _count(self, errand: Errand) -> None:
-        tally = self._tally
-        for fact in errand.facts:
-            kind = type(fact)
-            tally.facts[kind] += 1
-            if kind in _ENDINGS:
-                self._count_ending(errand.profile_id, fact)
-        for refused in errand.refused:
-            if refused.refusal.reason == STALE:
-                tally.events[_envelope_of(refused.arrival).type or "", "stale"] += 1
 
 
 def _hold_back(event: OutgoingEvent, fact: Record, withheld: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from actors.manager import (
     notes_of,
 )
 from domain.calendar import NEVER
-from domain.desk import WorkAssigned, desks_for
+from domain.desk import TOLD, WorkAssigned, desks_for
 from domain.messages import ManagerChosen
 from domain.policy import Policy
 from engine.lanes import ThreadLane
@@ -124,7 +124,7 @@ class Desks:
 
     def _collect(self, worked: Iterable[Errand]) -> None:
         for errand in worked:
-            if errand.facts and errand.profile is not None:
+            if errand.profile is not None and not TOLD.isdisjoint(map(type, errand.facts)):
                 for name, note in notes_of(errand.profile, errand.facts, self._policy):
                     self._note(name, note)
 

@@ -7,6 +7,7 @@ An engine works the shards that are its own (`engine.tenure`), and is alone to d
 for a shard that has another owner.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -260,21 +261,22 @@ class Engine:
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
         self._carry_policy(errands)
         transaction = Transaction(inbox=intake.inbox)
-        afterwards = self._read_letters(intake, errands, transaction) if intake.letters else []
-        worked = self._workshop.run(errands.values(), transaction.quarantined)
+        worked, afterwards = self._read_letters(intake, errands, transaction) if intake.letters else ([], [])
+        worked.extend(self._workshop.run(errands.values(), transaction.quarantined))
         worked.extend(self._workshop.run(afterwards, transaction.quarantined))
         worked.extend(self._run_desks(worked, until, transaction))
         unwritten = self._look_last(worked, transaction) if crew.freezes and not crew.confirms else frozenset()
+        horizon, keeps, set_timer = self._horizon, self.settings.keeps, self.timers.set
         for errand in worked:
             # Beyond the horizon the store remembers it: not in a replay, and not what waits for an account.
-            stored = self.settings.keeps and errand.profile is not None and errand.profile.is_known
-            near = errand.wake_at < self._horizon or not stored
-            self.timers.set(errand.profile_id, errand.wake_at if near else NEVER)
+            stored = keeps and errand.profile is not None and errand.profile.is_known
+            near = errand.wake_at < horizon or not stored
+            set_timer(errand.profile_id, errand.wake_at if near else NEVER)
         self._scribe.write(intake, worked, unwritten, transaction)
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
-        self._count(intake, worked)
+        self._count(worked)
         if self.trail.follows:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
@@ -366,8 +368,12 @@ class Engine:
             self.timers.set(profile_id, wake_at)
         self._horizon = due[-1][1] if len(due) == limit else ahead
 
-    def _read_letters(self, intake: Intake, errands: dict[str, Errand], transaction: Transaction) -> list[Errand]:
-        """What other engines, and people, have written. Returns errands to be run after the batch's own."""
+    def _read_letters(
+        self, intake: Intake, errands: dict[str, Errand], transaction: Transaction
+    ) -> tuple[list[Errand], list[Errand]]:
+        """What other engines, and people, have written. Returns errands that were run at once, before the batch's own,
+        and those to be run after them."""
+        readmitted: list[Errand] = []
         afterwards: list[Errand] = []
         for letter, at in intake.letters:
             match letter.contents:
@@ -381,8 +387,10 @@ class Engine:
                     if self.ballot.hear(breaker, actor, let_go):
                         afterwards.extend(self._decide_held(breaker, let_go, transaction))
                 case Release(profile_id):
-                    self._readmit(profile_id, transaction, afterwards)
-        return afterwards
+                    # What is worked now is in the store's quarantine until the commit: once is enough.
+                    if all(errand.profile_id != profile_id for errand in readmitted):
+                        readmitted.extend(self._readmit(profile_id, transaction))
+        return readmitted, afterwards
 
     def _decide_held(self, breaker: str, let_go: bool, transaction: Transaction) -> list[Errand]:
         self.settle()
@@ -401,12 +409,13 @@ class Engine:
             errands.append(Errand(profile_id, [Arrival(message, None) for message in messages]))
         return errands
 
-    def _readmit(self, profile_id: str, transaction: Transaction, afterwards: list[Errand]) -> None:
+    def _readmit(self, profile_id: str, transaction: Transaction) -> list[Errand]:
         events = self._store.quarantined(profile_id)
         errand = self._workshop.readmit(profile_id, events) if events else None
-        if errand is not None:
-            transaction.unquarantined.extend((profile_id, event.number) for event in events)
-            afterwards.append(errand)
+        if errand is None:
+            return []
+        transaction.unquarantined.extend((profile_id, event.number) for event in events)
+        return [errand]
 
     def _run_desks(self, worked: list[Errand], until: int, transaction: Transaction) -> list[Errand]:
         """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say.
@@ -509,16 +518,19 @@ class Engine:
             # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
             self.publish_failure = failure
 
-    def _count(self, intake: Intake, worked: list[Errand]) -> None:
-        events = self.tally.events
+    def _count(self, worked: Iterable[Errand]) -> None:
+        accepted: list[str] = []
+        held: list[str] = []
         for errand in worked:
-            refused = {id(each.arrival.ticket) for each in errand.refused}
-            held = {id(each.ticket) for each in errand.newly_held or ()}
+            others = () if not errand.refused else {id(each.arrival) for each in errand.refused}
+            waiting = () if errand.newly_held is None else {id(each) for each in errand.newly_held}
             for arrival in errand.arrivals:
                 envelope = arrival.ticket
-                if isinstance(envelope, Envelope) and id(envelope) not in refused:
-                    outcome = "held" if id(envelope) in held else "accepted"
-                    events[envelope.type or "", outcome] += 1
+                if isinstance(envelope, Envelope) and id(arrival) not in others:
+                    (held if id(arrival) in waiting else accepted).append(envelope.type or "")
+        for outcome, types in (("accepted", accepted), ("held", held)):
+            for type_, count in Counter(types).items():
+                self.tally.events[type_, outcome] += count
 
 
 def _held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:

@@ -69,14 +69,16 @@ class Door:
         keys = [envelope.key() for envelope in envelopes]
         seen = self._store.seen(keys)
         in_flight = self._in_flight
+        stamp, inbox, arrivals = self._stamp, intake.inbox, intake.arrivals
+        at = 0
         for envelope, key in zip(envelopes, keys, strict=True):
             if key in seen or key in in_flight:
                 self._tally.count(envelope.counted_type, "duplicate")
                 intake.duplicates.append(envelope)
                 continue
             in_flight.add(key)
-            at = intake.last_at = self._stamp(envelope.time)
-            intake.inbox.append((*key, at))
+            at = stamp(envelope.time)
+            inbox.append((key[0], key[1], at))
             fault = envelope.fault
             subject = envelope.subject
             if fault is None:
@@ -91,11 +93,12 @@ class Door:
                 assert fault is not None, "an envelope without a fault has a subject"
                 intake.rejected.append((envelope, fault, at))
                 continue
-            waiting = intake.arrivals.get(subject)
+            waiting = arrivals.get(subject)
             if waiting is None:
-                intake.arrivals[subject] = [arrival]
+                arrivals[subject] = [arrival]
             else:
                 waiting.append(arrival)
+        intake.last_at = at
         return intake
 
     def _is_for(self, envelope: Envelope, shard: int, intake: Intake) -> bool:
@@ -108,10 +111,13 @@ class Door:
         return False
 
     def arrived_before(self, held: HeldEvent) -> Arrival | None:
-        """An event that was taken in earlier and stored, as it was then; None where it can no longer be read."""
+        """An event that was taken in earlier and stored, as it was then: what had a fault waits its turn to be refused.
+        None where it can no longer be read."""
+        at = held.accepted_at
         for event in self._decode(held.body):
-            if isinstance(event, Envelope) and event.fault is None:
-                return Arrival(event.message(held.accepted_at), event, held.number)
+            if isinstance(event, Envelope):
+                message = event.message(at) if event.fault is None else Wake(at)
+                return Arrival(message, event, held.number, event.fault)
         return None
 
     def committed(self, inbox: Iterable[tuple[str, str, int]]) -> None:

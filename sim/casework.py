@@ -72,7 +72,8 @@ class Outside(Protocol):
 class Casework:
     """The profiles of one branch, and the actions of the day that is worked.
 
-    ``kinds`` gives for each account its row in ``introductions``, the account event that begins its profile.
+    ``kinds`` gives for each account its row in ``introductions``, the account event that begins its profile. ``prefix``
+    stands before the ids of invoices and payments, so that they differ from those of profiles that exist already.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Casework:
         introductions: list[AccountUpdated],
         codes: dict[str, dict[str, int]],
         outside: Outside,
+        prefix: str = "",
     ) -> None:
         self.profiles: Final[dict[int, Profile]] = {}
         self.sent: list[tuple[int, int, int, int]] = []
@@ -108,6 +110,7 @@ class Casework:
         """The reminders that accounts got before their profiles could hear of them."""
         self._policy: Final = policy
         self._name: Final = name
+        self._prefix: Final = prefix
         self._kinds: Final = kinds
         self._introductions: Final = introductions
         self._codes: Final = codes
@@ -210,9 +213,9 @@ class Casework:
                 self._wait(account, profile.wake_at)
                 return
         elif what == PAYMENT:
-            message = PaymentReceived(at, f"P{first}", second)
+            message = PaymentReceived(at, f"{self._prefix}P{first}", second)
         elif what == INVOICE:
-            message = InvoiceIssued(at, f"I{first}", second, self._policy.zone.day(at), third)
+            message = InvoiceIssued(at, f"{self._prefix}I{first}", second, self._policy.zone.day(at), third)
         elif what == BALANCE:
             message = BalanceChanged(at, first, second, SOURCE)
         else:
@@ -261,7 +264,7 @@ class Casework:
         if isinstance(message, Wake):
             self.wakes[account] = NEVER
         self._wait(account, wake_at)
-        self.resting[account] = 1 if wake_at == NEVER and _is_at_rest(profile) else 0
+        self.resting[account] = 1 if wake_at == NEVER and is_at_rest(profile) else 0
 
     def _wait(self, account: int, wake_at: int) -> None:
         """The account wants to be woken; within the day that is an action, unless it is one already."""
@@ -290,7 +293,7 @@ class Casework:
             self.post(at + 1, account, MeasureCompleted(at + 1, command.command_id, "done"))
 
 
-def _is_at_rest(profile: Profile) -> bool:
+def is_at_rest(profile: Profile) -> bool:
     """Whether nothing but a new debt can make the profile act; then what is settled of its ledger is let go."""
     ledger = profile.ledger
     if (

@@ -4,6 +4,7 @@ An inspector's second opinion: it knows the rules of contact from the policy and
 nothing of how the domain decided.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,13 @@ class ContactLog:
         self._protected: Final = protected
         self._counts: Final = {kind: np.zeros((len(protected), _DAYS), dtype=np.int8) for kind in _KINDS}
         self._seen: dict[str, int] = dict.fromkeys(_KINDS, 0)
+
+    def remember(self, account: int, kind: str, days: Iterable[int], today: int) -> None:
+        """Contacts of the last 30 days before ``today``, of which others know."""
+        for day in days:
+            if kind in self._counts and today - _DAYS < day < today:
+                self._counts[kind][account, day % _DAYS] += 1
+                self._seen[kind] = today
 
     def turn(self, day: int) -> None:
         """A new day begins; what was 30 days ago is forgotten."""

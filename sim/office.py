@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from domain.calendar import DAY
 from domain.events import MeasureRequested, TaskOpened
@@ -28,10 +29,12 @@ class WorldsDiffer(Exception):
 
 
 class Office:
-    """Carries out commands and tasks. ``failing`` are today's troubled accounts: by which target, and how."""
+    """Carries out commands and tasks. ``failing`` says of today's troubled accounts (``is_failing``) by which target,
+    and how."""
 
     def __init__(self, site: Site, services: Services, people: People, dialling: Dialling) -> None:
         self.failing: dict[int, tuple[str, int]] = {}
+        self.is_failing: npt.NDArray[np.bool_] = np.zeros(len(site.portfolio), dtype=np.bool_)
         self._site: Final = site
         self._services: Final = services
         self._people: Final = people
@@ -50,7 +53,8 @@ class Office:
         if not self._parts:
             return
         drawn = self._site.chance.uniforms(c.GATEWAY, day)
-        accounts = np.flatnonzero(drawn < self._bounds[-1])
+        self.is_failing = drawn < self._bounds[-1]
+        accounts = np.flatnonzero(self.is_failing)
         parts = np.searchsorted(self._bounds, drawn[accounts], side="right")
         for account, part in zip(accounts.tolist(), parts.tolist(), strict=True):
             _, target, how = self._parts[part]

@@ -12,6 +12,7 @@ from sim.behaviour import Floats, draw_effects, draw_types
 from sim.chance import Chance
 from sim.receivables import NO_DUE, Money
 from sim.scenario import AttributeDraw, Group, Scenario
+from sim.twin import Copies
 
 Codes = npt.NDArray[np.int32]
 
@@ -51,11 +52,18 @@ def type_offsets(scenario: Scenario) -> list[int]:
     return offsets
 
 
-def draw_portfolio(scenario: Scenario, currency: str, at: int, chance: Chance, size: int) -> Portfolio:
-    """The accounts of one branch; ``at`` is the instant from which billing knows them."""
+def draw_portfolio(
+    scenario: Scenario, currency: str, at: int, chance: Chance, size: int, copies: Copies | None = None
+) -> Portfolio:
+    """The accounts of one branch; ``at`` is the instant from which billing knows them.
+
+    Of ``copies`` only that is drawn which nobody knows of them.
+    """
     shares = np.cumsum([group.share for group in scenario.groups])
     found = np.searchsorted(shares / shares[-1], chance.uniforms(c.GROUP), side="right")
     group: Codes = np.minimum(found, len(scenario.groups) - 1).astype(np.int32)
+    if copies is not None:
+        group = copies.groups
     types = np.zeros(size, dtype=np.int32)
     effect = np.ones(size)
     charge = np.zeros(size, dtype=np.int64)
@@ -72,14 +80,18 @@ def draw_portfolio(scenario: Scenario, currency: str, at: int, chance: Chance, s
         charge[rows] = np.rint(each.charge * np.exp(each.charge_spread * normals[c.CHARGE][rows]))
         days = np.array(each.issue_days, dtype=np.int32)
         issue_day[rows] = days[(chance.uniforms(c.ISSUE_DAY)[rows] * len(days)).astype(np.int64)]
-        if each.opening is not None:
+        if each.opening is not None and copies is None:
             debt = each.opening
             owing = rows[chance.uniforms(c.OPENING)[rows] < debt.share]
             opening[owing] = np.maximum(1, np.rint(debt.median * np.exp(debt.spread * normals[c.AMOUNT][owing])))
             span = debt.oldest - debt.youngest + 1
             ages = debt.youngest + (chance.uniforms(c.OPENING_AGE)[owing] * span).astype(np.int32)
             opening_due[owing] = scenario.start - ages
-    kind, introductions, regions = _kinds(scenario, currency, at, chance, group)
+    if copies is None:
+        kind, introductions, regions = _kinds(scenario, currency, at, chance, group)
+    else:
+        charge = copies.charges(charge)
+        kind, introductions, regions = _kinds_of(copies, scenario, at)
     return Portfolio(
         group=group,
         type=types,
@@ -113,6 +125,19 @@ def _kinds(
             attributes = _unmixed(each, mixture)
             introductions.append(AccountUpdated(at, "account", each.party, currency, each.ledger, None, attributes))
             regions.append(str(attributes.get(scenario.region_attribute, "")))
+    return kind, introductions, regions
+
+
+def _kinds_of(copies: Copies, scenario: Scenario, at: int) -> tuple[Codes, list[AccountUpdated], list[str]]:
+    kinds: dict[str, int] = {}
+    introductions: list[AccountUpdated] = []
+    kind = np.zeros(len(copies.profiles), dtype=np.int32)
+    for row in range(len(copies.profiles)):
+        introduction = copies.introduction(row, at)
+        kind[row] = kinds.setdefault(repr(introduction), len(kinds))
+        if kind[row] == len(introductions):
+            introductions.append(introduction)
+    regions = [str(each.attributes.get(scenario.region_attribute, "")) for each in introductions]
     return kind, introductions, regions
 
 

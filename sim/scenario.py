@@ -6,7 +6,7 @@ where nothing else is said. Shares and weights need not sum to 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from domain.calendar import HOUR
 from sim.behaviour import Behaviour
@@ -97,6 +97,13 @@ class Dialler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A copy of production's profiles: the id and the frozen state (`domain.snapshot`) of each that is open."""
+
+    states: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Who owes, how they behave, and who works it. ``accounts`` are dealt to branches of ``branch_accounts``, each with
     crews and lines of its own: a branch is what one process works at a time, so that results do not depend on how many
@@ -126,6 +133,8 @@ class Scenario:
     """The local hour at which a day's invoices are issued."""
     paid_hours: tuple[int, int] = (8, 23)
     """The local hours between which payments come in."""
+    twin: Twin | None = None
+    """The profiles to begin with instead of drawn ones; ``accounts`` is their number."""
     source: str = ""
     """Where its figures come from, in words."""
 

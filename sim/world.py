@@ -14,11 +14,20 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from domain.calendar import HOUR, NEVER, SECOND
-from domain.messages import AccountClosed, ClaimClosed, ClaimOpened, InvoiceAdjusted, PaymentReceived
+from domain.events import TaskOpened
+from domain.messages import (
+    AccountClosed,
+    ClaimClosed,
+    ClaimOpened,
+    InvoiceAdjusted,
+    MeasureCompleted,
+    PaymentReceived,
+    PolicyPublished,
+)
 from domain.policy import Policy
 from sim import chance as c
 from sim.ageing import Ageing
-from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, REMINDED, TIMER, WAKE, Action, Casework
+from sim.casework import BALANCE, INVOICE, MESSAGE, PAYMENT, REMINDED, TIMER, WAKE, Action, Casework, is_at_rest
 from sim.chance import Chance
 from sim.contact_log import ContactLog
 from sim.dialler import Dialling
@@ -33,7 +42,10 @@ from sim.services import Services
 from sim.site import Day, Site
 from sim.tally import Key, Months, Tally
 from sim.trials import Rehearsal, Trials
+from sim.twin import Copies
 
+_TWIN: Final = "twin-"
+_OLD_CLAIM_DAYS: Final = 20
 _CONTACTS: Final = {"reminder": "contacts_reminder", "notify": "contacts_notify", "call": "contacts_call"}
 
 
@@ -55,9 +67,11 @@ class Branch:
         self.scenario: Final = scenario
         self.policy: Final = policy
         self._chance: Final = Chance(seed, replication, number, size)
-        self.portfolio: Final = draw_portfolio(scenario, policy.currency, start_at, self._chance, size)
+        self._copies: Final = Copies(scenario, number) if scenario.twin is not None else None
+        self.portfolio: Final = draw_portfolio(scenario, policy.currency, start_at, self._chance, size, self._copies)
         self.months: Final = Months(scenario.start, scenario.days)
-        self.books: Final = Receivables(size, 1 + len(self.months.lengths))
+        old_items = self._copies.items_max if self._copies is not None else 1
+        self.books: Final = Receivables(size, old_items + len(self.months.lengths))
         self._trials: Final = Trials(policy, self.portfolio.introductions)
         self._known: Final = MeasuresKnown(policy, scenario.minor_units)
         self.tally: Final = Tally(self.months, *_keys(self.portfolio, self._trials), self._known.commands)
@@ -84,6 +98,7 @@ class Branch:
             self.portfolio.introductions,
             self._known.codes,
             self._office,
+            _TWIN if self._copies is not None else "",
         )
         if watched:
             self.cases.watch(set(watched))
@@ -108,6 +123,8 @@ class Branch:
         self._reminded: list[tuple[Rows, int, int]] = []
         self._disputed: Final[Money] = np.zeros(size, dtype=np.int64)
         self._answers: Final[dict[int, list[tuple[int, int, int]]]] = {}
+        self._old_claims: Final[dict[int, list[tuple[int, ClaimClosed]]]] = {}
+        self._names: Final[dict[tuple[int, int], str]] = {}
         self._issued_on: Final = {
             day: np.flatnonzero((self.portfolio.issue_day == day) & (self.portfolio.charge > 0)) for day in range(1, 32)
         }
@@ -143,8 +160,11 @@ class Branch:
         self._actions = []
         self._reminded = []
         office_at = midnight + self.scenario.billed_hour * HOUR
-        if day == self.scenario.start:
+        if day == self.scenario.start and self._copies is not None:
+            self._open_copies(self._copies, day, midnight)
+        elif day == self.scenario.start:
             self._open_books(day, midnight)
+        self._answer_old_claims(day, office_at)
         self._drop_debts(day, office_at)
         self._answer_claims(day, office_at)
         self._bill(day, office_at)
@@ -172,6 +192,49 @@ class Branch:
         in_balance = self._has_balance[rows]
         self._tell_balances(rows[in_balance], at, day)
         self._feed(rows[~in_balance])
+
+    def _open_copies(self, copies: Copies, day: int, at: int) -> None:
+        """What production knows of its debts when the twin begins."""
+        policy = self.policy
+        for account, profile in enumerate(copies.profiles):
+            self.cases.profiles[account] = profile
+            for place, item in enumerate(profile.ledger.open_items):
+                rows, amounts, due = np.array([account]), np.array([item.left]), np.array([item.due], dtype=np.int32)
+                self.books.bill(rows, amounts, due, at)
+                self._ageing.billed(rows, amounts, due, is_old=True)
+                self._names[account, place] = item.item_id
+                self._disputed[account] += item.claimed
+            self.books.prepaid[account] = profile.ledger.prepaid()
+            self._fed[account] = self.books.count[account]
+            self._resting[account] = profile.wake_at == NEVER and is_at_rest(profile)
+            self._wake[account] = max(profile.wake_at, at)
+            for kind, days in (profile.contacts or {}).items():
+                self._contacts.remember(account, kind, days, day)
+            for sent in list((profile.outstanding or {}).values()):
+                # What was on its way has arrived.
+                self.cases.post(at + 1, account, MeasureCompleted(at + 1, sent.command.command_id, "done"))
+            run = profile.run
+            for restriction in (run.restrictions or ()) if run is not None else ():
+                if restriction.is_in_force:
+                    self._services.switch([(at, account, restriction.measure, True)], at + 1)
+            if profile.promise is not None:
+                self._people.promises[account] = profile.promise.amount
+            for task in (profile.tasks or {}).values():
+                plan = run.plan if run is not None else None
+                opened = TaskOpened(at, task.task_id, task.measure, task.command_id, task.why, plan, False, task.in_run)
+                self._people.ask(account, profile.group, opened)
+            for claim_id, claim in (profile.ledger.claims or {}).items():
+                if claim.is_open:
+                    answer = ClaimClosed(at, claim_id, "rejected")
+                    self._old_claims.setdefault(day + _OLD_CLAIM_DAYS, []).append((account, answer))
+            if not self._resting[account] and profile.policy_version != policy.version:
+                self.cases.post(at, account, PolicyPublished(at))
+        self._ageing.begin(day)
+
+    def _answer_old_claims(self, day: int, at: int) -> None:
+        for account, answer in self._old_claims.pop(day, ()):
+            self._disputed[account] = 0
+            self.cases.post(at, account, ClaimClosed(at, answer.claim_id, answer.outcome))
 
     def _bill(self, day: int, at: int) -> None:
         on = date.fromordinal(day)
@@ -273,8 +336,7 @@ class Branch:
         due = np.flatnonzero(self._wake < ends)
         rows = due[self._resting[due]]
         # Whom a system fails, or somebody watches, is worked step by step.
-        failing = np.fromiter(self._office.failing, dtype=np.int64, count=len(self._office.failing))
-        apart = np.isin(rows, failing)
+        apart = self._office.is_failing[rows]
         if self.cases.watched is not None:
             apart |= np.isin(rows, np.array(sorted(self.cases.watched), dtype=np.int64))
         self._feed(rows[apart])
@@ -369,7 +431,7 @@ class Branch:
             behaviour, _ = self._people.behaviour(account)
             self._disputed[account] = amount
             self._answers.setdefault(day + behaviour.claim_days, []).append((account, item, amount))
-            self.cases.post(at + HOUR, account, ClaimOpened(at + HOUR, f"C{item}", f"I{item}", amount))
+            self.cases.post(at + HOUR, account, ClaimOpened(at + HOUR, f"C{item}", self._item(account, item), amount))
 
     def _answer_claims(self, day: int, at: int) -> None:
         for account, item, amount in self._answers.pop(day, ()):
@@ -381,6 +443,10 @@ class Branch:
             if upheld:
                 self._credit(day, account, item, amount)
             self.cases.post(at, account, ClaimClosed(at, f"C{item}", "upheld" if upheld else "rejected"))
+
+    def _item(self, account: int, item: int) -> str:
+        """The item's id in the domain."""
+        return self._names.get((account, item)) or f"{_TWIN if self._copies is not None else ''}I{item}"
 
     def _credit(self, day: int, account: int, item: int, amount: int) -> None:
         taken = min(amount, int(self.books.left[account, item]))
@@ -399,7 +465,7 @@ class Branch:
                 continue
             for item, amount in enumerate(left):
                 if amount > 0 and item < self._fed[account]:
-                    self.cases.post(at, account, InvoiceAdjusted(at, f"I{item}", -amount, column))
+                    self.cases.post(at, account, InvoiceAdjusted(at, self._item(account, item), -amount, column))
 
     # The evening: what the day has brought.
 

@@ -57,6 +57,15 @@ def test_a_replay_stops_where_it_is_told_to(dms: Run) -> None:
     assert "notice-of-block" not in before
 
 
+def test_a_replay_stops_before_an_event_that_is_later(dms: Run) -> None:
+    """And before the timers between the two."""
+    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))
+    arguments = ("replay", "--policy", POLICY, "--until", "2026-01-09T00:00:00Z", "events.jsonl")
+    alone = dms(*arguments).out
+    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE, {**PAYMENT, "time": "2026-03-01T00:00:00Z"}))
+    assert dms(*arguments).out == alone
+
+
 def test_without_confirmations_a_command_is_sent_again(dms: Run) -> None:
     """Twice after the first time, then a task is opened."""
     Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))

@@ -1,17 +1,23 @@
-"""The judge: what a receiver saw against what the rules demand."""
+"""The judge: what a receiver saw against what the rules demand.
+
+The reference is a replay of the same script on a virtual clock, with neither broker nor database. The store is asked
+for one thing only: which commands it says it has withdrawn at their last look. Nothing else may be missing.
+"""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.policy_files import load_policy
 from adapters.replay import Line, Replay
+from tests.chaos.seen import Seen
 
 POLICY: Final = Path(__file__).parent / "policy.toml"
 REVERSES: Final = {"block": "unblock"}
+_COMMAND: Final = "dms.measure.requested.v1"
 
 Effect = tuple[str, str]
 """What a receiver must see of an event: its type, and what tells it from others of the profile."""
@@ -19,8 +25,8 @@ Effect = tuple[str, str]
 
 @dataclass(slots=True)
 class Verdict:
-    """``missing``, ``extra`` and ``disordered`` effects; ``withdrawn`` pairs of a restriction and its reversal are
-    neither. ``doubles`` are harmless, and counted."""
+    """``missing``, ``extra`` and ``disordered`` effects. ``withdrawn`` commands left together with their reversals, by
+    the journal's word, and are neither. ``doubles`` are harmless, and counted."""
 
     effects: int = 0
     doubles: int = 0
@@ -41,70 +47,84 @@ class Verdict:
         return f"{said} {some}" if some else said
 
 
-def demanded(lines: Sequence[bytes]) -> dict[str, list[Effect]]:
-    """What the rules demand of each profile, in order."""
+def demanded(lines: Sequence[bytes], amounts: bool = False) -> dict[str, list[Effect]]:
+    """What the rules demand of each profile, in order; with ``amounts``, of which debt each command speaks as well."""
     replay = Replay(load_policy(POLICY), confirm=False)
     events = replay.run(Line("script", number, line) for number, line in enumerate(lines, 1))
-    return _by_profile(json.loads(event.body) for event in events)
+    return _by_profile((json.loads(event.body) for event in events), amounts)
 
 
-def seen(file: Path) -> tuple[dict[str, list[Effect]], int]:
-    """What a receiver wrote, doubles dropped, and how many of these there were."""
-    first: dict[str, dict[str, Any]] = {}
-    count = 0
-    for line in file.read_bytes().splitlines():
-        event = json.loads(line)
-        for each in event if isinstance(event, list) else [event]:
-            count += 1
-            first.setdefault(each["id"], each)
-    return _by_profile(first.values()), count - len(first)
-
-
-def judge(demands: dict[str, list[Effect]], file: Path) -> Verdict:
-    """Compares; only profiles that are spoken of in ``demands`` count."""
-    found, doubles = seen(file)
-    verdict = Verdict(doubles=doubles)
+def judge(
+    demands: Mapping[str, list[Effect]], seen: Seen, withdrawn: Collection[str], amounts: bool = False
+) -> Verdict:
+    """Compares; only profiles that are spoken of in ``demands`` count. ``withdrawn`` are ids of commands."""
+    found = _by_profile(seen.events, amounts)
+    verdict = Verdict(doubles=seen.doubles)
     for profile_id, wanted in demands.items():
         got = found.get(profile_id, [])
         verdict.effects += len(wanted)
-        withdrawn = _withdrawn(wanted, got)
-        verdict.withdrawn += len(withdrawn) // 2
-        wanted = [effect for effect in wanted if effect not in withdrawn]
-        verdict.missing.extend(f"{profile_id} {effect}" for effect in wanted if effect not in got)
-        verdict.extra.extend(f"{profile_id} {effect}" for effect in got if effect not in wanted)
-        if not verdict.missing and not verdict.extra and got != wanted:
-            place = next(n for n, (a, b) in enumerate(zip(got, wanted, strict=True)) if a != b)
-            verdict.disordered.append(f"{profile_id} {got[place]} for {wanted[place]}")
+        excused = {effect for effect in wanted if effect[0] == _COMMAND and _command_id(effect) in withdrawn}
+        verdict.withdrawn += sum(1 for effect in excused if _reversal(effect) is not None)
+        due = [effect for effect in wanted if effect not in excused]
+        has_all, has_only = set(got), set(due)
+        verdict.missing.extend(f"{profile_id} {effect}" for effect in due if effect not in has_all)
+        verdict.extra.extend(f"{profile_id} {effect}" for effect in got if effect not in has_only)
+        verdict.extra.extend(f"{profile_id} {half}" for half in _halves(wanted, excused))
+        if not verdict.missing and not verdict.extra:
+            verdict.disordered.extend(f"{profile_id} {place}" for place in _disorder(due, got, amounts))
     return verdict
 
 
-def _withdrawn(wanted: list[Effect], got: list[Effect]) -> set[Effect]:
-    """Restrictions that never left, with their reversals: both are missing."""
-    pairs: set[Effect] = set()
-    for type_, key in wanted:
-        run, _, measure = key.partition(" ")[0].rpartition("/")
-        reverse = REVERSES.get(measure)
-        if type_ == "dms.measure.requested.v1" and reverse is not None and (type_, key) not in got:
-            back = next((e for e in wanted if e[0] == type_ and e[1].startswith(f"{run}/{reverse} ")), None)
-            if back is None or back not in got:
-                pairs.add((type_, key))
-                if back is not None:
-                    pairs.add(back)
-    return pairs
+def _command_id(effect: Effect) -> str:
+    return effect[1].partition(" ")[0]
 
 
-def _by_profile(events: Iterable[dict[str, Any]]) -> dict[str, list[Effect]]:
+def _reversal(effect: Effect) -> str | None:
+    """The id of the command that takes this one back; None where nothing does."""
+    run, _, measure = _command_id(effect).rpartition("/")
+    reverse = REVERSES.get(measure)
+    return None if reverse is None else f"{run}/{reverse}"
+
+
+def _halves(wanted: Sequence[Effect], excused: Collection[Effect]) -> list[str]:
+    """Reversals that left although what they reverse was withdrawn, or were withdrawn although it left."""
+    if not excused:
+        return []
+    commands = {_command_id(effect): effect in excused for effect in wanted if effect[0] == _COMMAND}
+    pairs = [(_command_id(each), _reversal(each)) for each in wanted if each[0] == _COMMAND]
+    return [
+        f"of {command_id} and its reversal one alone was withdrawn"
+        for command_id, reversal in pairs
+        if reversal is not None and reversal in commands and commands[command_id] != commands[reversal]
+    ]
+
+
+def _disorder(wanted: list[Effect], got: list[Effect], strictly: bool) -> list[str]:
+    """Where the order is another. Not strictly: of each type by itself, for timers of a node that was away fire after
+    the messages that waited for it, and so a command may come after what the reference says later."""
+    types = ["dms."] if strictly else sorted({type_ for type_, _ in wanted})
+    found: list[str] = []
+    for type_ in types:
+        pairs = zip(
+            [e for e in wanted if e[0].startswith(type_)], [e for e in got if e[0].startswith(type_)], strict=True
+        )
+        found.extend(f"{b} for {a}" for a, b in pairs if a != b)
+    return found[:1]
+
+
+def _by_profile(events: Iterable[Mapping[str, Any]], amounts: bool) -> dict[str, list[Effect]]:
     effects: dict[str, list[Effect]] = defaultdict(list)
     for event in events:
         subject = event.get("subject")
         if subject is not None:
-            effects[subject].append((event["type"], _told(event["type"], event["data"])))
+            effects[subject].append((event["type"], _told(event["type"], event["data"], amounts)))
     return effects
 
 
-def _told(type_: str, data: dict[str, Any]) -> str:
-    if type_ == "dms.measure.requested.v1":
-        return f"{data['command_id']} {data['overdue']} {data['reason']}"
+def _told(type_: str, data: Mapping[str, Any], amounts: bool) -> str:
+    if type_ == _COMMAND:
+        debt = f" {data['overdue']}" if amounts else ""
+        return f"{data['command_id']}{debt} {data['reason']}"
     if type_ == "dms.message.rejected.v1":
         return f"{data['source']}/{data['id']} {data['reason']}"
     return json.dumps(data, sort_keys=True)

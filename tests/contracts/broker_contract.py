@@ -9,7 +9,7 @@ import pytest
 from engine.ports import Broker, Delivery, OutgoingEvent
 
 SHARDS = 4
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class World(Protocol):

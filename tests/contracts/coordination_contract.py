@@ -8,7 +8,7 @@ from typing import Final
 from engine.ports import Coordination
 
 SHARDS: Final = 64
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
 
 
 def eventually(look: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

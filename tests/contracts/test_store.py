@@ -1,6 +1,7 @@
 """The contract of stores, over every implementation."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Place:
 
     folder: Path
     databases: Callable[[], Databases]
+    undo: ExitStack
 
 
 def in_memory(_: Place) -> World:
@@ -38,7 +40,9 @@ def in_sqlite(place: Place) -> World:
 
 def in_postgresql(place: Place) -> World:
     stock = place.databases()
-    server = stock.server(stock.store())
+    name = stock.store()
+    place.undo.callback(stock.give_back, name)
+    server = stock.server(name)
 
     def opened() -> PostgresStore:
         return PostgresStore(server, "m1", 64, 10_000_000)
@@ -55,7 +59,8 @@ STORES: dict[str, Callable[[Place], World]] = {
 
 @pytest.fixture(params=STORES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    world = STORES[request.param](Place(tmp_path, lambda: request.getfixturevalue("stock")))
+    undo = ExitStack()
+    world = STORES[request.param](Place(tmp_path, lambda: request.getfixturevalue("stock"), undo))
     world.store.claim(range(world.store.shards))
     opened = [world.store]
     reopen = world.reopen
@@ -70,6 +75,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     for store in opened:
         store.close()
     world.reader.close()  # type: ignore[attr-defined]
+    undo.close()
 
 
 class TestStore(StoreContract):

@@ -26,11 +26,12 @@ class Poison:
 
     def __init__(self) -> None:
         self.tries = 0
+        self.is_mended = False
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         attributes = facts["attributes"]
         assert isinstance(attributes, dict)
-        if attributes.get("region") == "POISON":
+        if attributes.get("region") == "POISON" and not self.is_mended:
             self.tries += 1
             raise RuntimeError("nobody foresaw this")
         return False
@@ -128,6 +129,34 @@ def test_a_quarantine_outlives_the_engine() -> None:
     offer(world, invoice(2, "BAD", START + HOUR))
     world.turn(START + 2 * HOUR)
     assert len(world.store.quarantined("BAD")) == 2
+
+
+def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> None:
+    """By an engine that has it only from the store, and as if nothing had been wrong; once released, once worked."""
+    policy, poison = poisoned()
+    world = World(policy)
+    offer(
+        world, account(1, "BAD", START), invoice(2, "BAD", START), account(3, "BAD", START + 1_000_000, region="POISON")
+    )
+    world.turn(START + HOUR)
+    offer(world, invoice(4, "BAD", START + HOUR), account(5, "BAD", START + HOUR + 1))
+    offer(world, event(6, "BAD", "weather.changed", START + HOUR + 2, rain=True))
+    world.turn(START + 2 * HOUR)
+    world.engine.release("BAD", "orlova")
+    world.turn(START + 3 * HOUR)
+    assert len(world.store.quarantined("BAD")) == 4, "what fails again goes on waiting"
+    world.kill()
+    poison.is_mended = True
+    world.engine.release("BAD", "belov")
+    world.engine.release("BAD", "sokolova")
+    world.turn(START + 12 * HOUR)
+    assert world.store.quarantined("BAD") == []
+    facts = [type(entry.fact).__name__ for entry in world.store.reader().journal("BAD")]
+    assert facts.count("InvoiceIssued") == 2
+    assert facts.count("AccountUpdated") == 3
+    rejections = [json.loads(e.body)["data"] for e in world.published if "rejected" in e.routing_key]
+    assert [(each["id"], each["reason"]) for each in rejections] == [("e-6", "unknown_type")]
+    assert "notice-of-block" in commands(world.published, "BAD")
 
 
 def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:

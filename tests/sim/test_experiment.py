@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from distributed import Client, LocalCluster
 from polars.testing import assert_frame_equal
 
 from sim import Experiment, StoppingRule
@@ -77,3 +78,16 @@ def test_nothing_finished_is_nothing_kept() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the cluster's own, of its clean-up
+def test_a_dask_cluster_finds_the_same(tmp_path: Path) -> None:
+    """Two processes of a Dask cluster, reached by its address: the same bytes."""
+    experiment = Experiment(WORLD, {"telecom": telecom()}, replications=2, seed=7)
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]
+        Client(cluster.scheduler_address) as client,  # type: ignore[no-untyped-call]
+    ):
+        elsewhere = experiment.run(executor=client.get_executor(pure=False))
+    assert _files(elsewhere.results, tmp_path / "dask") == _files(experiment.run().results, tmp_path / "alone")

@@ -6,23 +6,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from adapters.cloud_events import parse_instant, rfc3339
-from adapters.letters import CODEC
+from adapters.cloud_events import rfc3339
 from adapters.policy_files import load_policy
-from adapters.replay import FixedPolicy, Line, Replay
-from adapters.sqlite_store import SqliteStore
+from adapters.replay import Line, Replay
 from domain.command_events import MeasureRequested
 from domain.policy import Measure, Plan, Policy
 from domain.profile import Profile
-from engine.engine import Engine, EngineSettings
-from engine.ports import Delivery, OutgoingEvent
+from engine.ports import OutgoingEvent
 from sim.behaviour import Behaviour
-from sim.broker import MemoryBroker
-from sim.clock import VirtualClock
 from sim.scenario import Scenario
 from sim.world import Branch
 from tests.sim.laboratory import POLICIES, shipped, telecom
-from tests.sim.recording import lines_of
+from tests.sim.recording import lines_of, worked_by_engine
 
 Command = tuple[str, str, str, int, int, str]
 
@@ -162,23 +157,6 @@ def test_on_the_real_store(tmp_path: Path) -> None:
     # Breakers hold commands back until people let them go: the laboratory has none, nor has a replay.
     policy = replace(telecom(), breakers=())
     lines, asked, until = lived(shipped("telecom", 100, 150), policy, 3)
-    published: list[OutgoingEvent] = []
-    store = SqliteStore(tmp_path / "dms.db")
-    clock = VirtualClock()
-    settings = EngineSettings(confirms=False, pipelined=False, active_max=20, timers_max=100_000, late_us=10**18)
-    engine = Engine(store, MemoryBroker(published.extend), clock, FixedPolicy(policy), CODEC, settings)
-    engine.begin()
-    try:
-        for number, line in enumerate(lines):
-            # What is due before the event has left by then, as in a life that is lived: no last look withdraws it.
-            at = parse_instant(msgspec.json.decode(line)["time"])
-            engine.turn([], at)
-            engine.turn([Delivery(number, line)], at)
-        clock.reach(until)
-        engine.turn([], until + 1)
-        engine.settle()
-    finally:
-        engine.end()
-        store.close()
+    published = worked_by_engine(lines, policy, tmp_path / "dms.db", until)
     assert not rejections(published)
     assert commands(published) == asked
