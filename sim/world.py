@@ -223,10 +223,9 @@ class Branch:
                 plan = run.plan if run is not None else None
                 opened = TaskOpened(at, task.task_id, task.measure, task.command_id, task.why, plan, False, task.in_run)
                 self._people.ask(account, profile.group, opened)
-            for claim_id, claim in (profile.ledger.claims or {}).items():
-                if claim.is_open:
-                    answer = ClaimClosed(at, claim_id, "rejected")
-                    self._old_claims.setdefault(day + _OLD_CLAIM_DAYS, []).append((account, answer))
+            for claim_id in profile.ledger.claims or ():
+                answer = ClaimClosed(at, claim_id, "rejected")
+                self._old_claims.setdefault(day + _OLD_CLAIM_DAYS, []).append((account, answer))
             if not self._resting[account] and profile.policy_version != policy.version:
                 self.cases.post(at, account, PolicyPublished(at))
         self._ageing.begin(day)
