@@ -14,9 +14,9 @@ import psycopg
 from adapters.part_urls import read_postgresql
 from adapters.postgres_schema import migrate_server
 from adapters.state_codec import decode_fact
-from domain.events import CommandWithdrawn
+from domain.events import CommandWithdrawn, MeasureRequested
 from tests.adapters.run_process import DMS, environment
-from tests.chaos.judge import Verdict, demanded, judge
+from tests.chaos.judge import Journal, Verdict, demanded, judge
 from tests.chaos.node import Node
 from tests.chaos.publisher import Published, Publisher
 from tests.chaos.receiver import QUEUE
@@ -153,11 +153,14 @@ class Ground:
         """How much that is."""
         return self._file.stat().st_size
 
-    def withdrawn(self) -> set[str]:
-        """The commands that the journal says were withdrawn."""
-        rows = self.rows("SELECT fact, at, body FROM journal WHERE fact = 'CommandWithdrawn'")
+    def journal(self) -> Journal:
+        """What the store says of commands."""
+        rows = self.rows("SELECT fact, at, body FROM journal WHERE fact IN ('CommandWithdrawn', 'MeasureRequested')")
         facts = [decode_fact(str(name), int(str(at)), bytes(body)) for name, at, body in rows]  # type: ignore[call-overload]
-        return {fact.command_id for fact in facts if isinstance(fact, CommandWithdrawn)}
+        return Journal(
+            frozenset(fact.command_id for fact in facts if isinstance(fact, MeasureRequested)),
+            frozenset(fact.command_id for fact in facts if isinstance(fact, CommandWithdrawn)),
+        )
 
     def settled(self, amounts: bool = False) -> Verdict:
         """The verdict when all is published and nothing is missing, or nothing has come for too long.
@@ -175,16 +178,20 @@ class Ground:
                 size, since = grown, time.monotonic()
             still = time.monotonic() - since
             if still > _STILL_SECONDS:
-                verdict = judge(demands, self.seen(), self.withdrawn(), amounts)
+                verdict = judge(demands, self.seen(), self.journal(), amounts)
                 is_done = not verdict.missing and not self.count(_PENDING)
                 if is_done or still > _SETTLE_SECONDS:
                     return verdict
                 time.sleep(1.0)
 
-    def clean(self, amounts: bool = False) -> str:
-        """The verdict, known to be 0/0; the dead letters are what was unreadable; and the store holds together."""
+    def clean(self, amounts: bool = False, late: bool = True) -> str:
+        """The verdict, known to be 0/0; the dead letters are what was unreadable; and the store holds together.
+
+        ``late`` False: no node was away, so that every command was decided.
+        """
         verdict = self.settled(amounts)
         assert verdict.is_clean, str(verdict)
+        assert late or not verdict.late, str(verdict)
         self.verified()
         with PlainClient(self.rabbit_url) as plain:
             dead = set(plain.bodies("dms.dead"))

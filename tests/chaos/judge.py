@@ -1,7 +1,9 @@
 """The judge: what a receiver saw against what the rules demand.
 
 The reference is a replay of the same script on a virtual clock, with neither broker nor database. The store is asked
-for one thing only: which commands it says it has withdrawn at their last look. Nothing else may be missing.
+for two things only, for they excuse a command and its reversal that are both missing: which commands it says it has
+withdrawn at their last look, and which it never decided, because the messages that ended their run had waited for a
+node with those that began it: they take effect first, and timers fire after them.
 """
 
 import json
@@ -25,12 +27,13 @@ Effect = tuple[str, str]
 
 @dataclass(slots=True)
 class Verdict:
-    """``missing``, ``extra`` and ``disordered`` effects. ``withdrawn`` commands left together with their reversals, by
-    the journal's word, and are neither. ``doubles`` are harmless, and counted."""
+    """``missing``, ``extra`` and ``disordered`` effects. Commands that were ``withdrawn`` or came too ``late`` to be
+    decided are neither, nor are their reversals. ``doubles`` are harmless, and counted."""
 
     effects: int = 0
     doubles: int = 0
     withdrawn: int = 0
+    late: int = 0
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
@@ -43,8 +46,17 @@ class Verdict:
     def __str__(self) -> str:
         lost = f"{len(self.missing)} lost, {len(self.extra)} extra, {len(self.disordered)} out of order"
         some = [*self.missing[:3], *self.extra[:3], *self.disordered[:3]]
-        said = f"{self.effects} effects: {lost}, {self.withdrawn} withdrawn with their reversal, {self.doubles} doubles"
+        excused = f"{self.withdrawn} withdrawn and {self.late} late with their reversal"
+        said = f"{self.effects} effects: {lost}, {excused}, {self.doubles} doubles"
         return f"{said} {some}" if some else said
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What a store says of commands, by their ids: which it decided, and which of these it withdrew."""
+
+    decided: frozenset[str]
+    withdrawn: frozenset[str]
 
 
 def demanded(lines: Sequence[bytes], amounts: bool = False) -> dict[str, list[Effect]]:
@@ -54,17 +66,18 @@ def demanded(lines: Sequence[bytes], amounts: bool = False) -> dict[str, list[Ef
     return _by_profile((json.loads(event.body) for event in events), amounts)
 
 
-def judge(
-    demands: Mapping[str, list[Effect]], seen: Seen, withdrawn: Collection[str], amounts: bool = False
-) -> Verdict:
-    """Compares; only profiles that are spoken of in ``demands`` count. ``withdrawn`` are ids of commands."""
+def judge(demands: Mapping[str, list[Effect]], seen: Seen, journal: Journal, amounts: bool = False) -> Verdict:
+    """Compares; only profiles that are spoken of in ``demands`` count."""
     found = _by_profile(seen.events, amounts)
     verdict = Verdict(doubles=seen.doubles)
     for profile_id, wanted in demands.items():
         got = found.get(profile_id, [])
         verdict.effects += len(wanted)
-        excused = {effect for effect in wanted if effect[0] == _COMMAND and _command_id(effect) in withdrawn}
-        verdict.withdrawn += sum(1 for effect in excused if _reversal(effect) is not None)
+        withdrawn = {effect for effect in wanted if effect[0] == _COMMAND and _command_id(effect) in journal.withdrawn}
+        late = {effect for effect in wanted if effect[0] == _COMMAND and _command_id(effect) not in journal.decided}
+        verdict.withdrawn += sum(1 for effect in withdrawn if _reversal(effect) is not None)
+        verdict.late += sum(1 for effect in late if _reversal(effect) is not None)
+        excused = withdrawn | late
         due = [effect for effect in wanted if effect not in excused]
         has_all, has_only = set(got), set(due)
         verdict.missing.extend(f"{profile_id} {effect}" for effect in due if effect not in has_all)
@@ -87,13 +100,13 @@ def _reversal(effect: Effect) -> str | None:
 
 
 def _halves(wanted: Sequence[Effect], excused: Collection[Effect]) -> list[str]:
-    """Reversals that left although what they reverse was withdrawn, or were withdrawn although it left."""
+    """Reversals that left although what they reverse never did, or that did not although it left."""
     if not excused:
         return []
     commands = {_command_id(effect): effect in excused for effect in wanted if effect[0] == _COMMAND}
     pairs = [(_command_id(each), _reversal(each)) for each in wanted if each[0] == _COMMAND]
     return [
-        f"of {command_id} and its reversal one alone was withdrawn"
+        f"of {command_id} and its reversal one alone"
         for command_id, reversal in pairs
         if reversal is not None and reversal in commands and commands[command_id] != commands[reversal]
     ]

@@ -139,7 +139,7 @@ class Publisher(threading.Thread):
 
     def _note(self, parcel: Parcel, known: set[bytes]) -> None:
         published = self._published
-        published.events += len(parcel.events)
+        published.events += sum(map(is_event, parcel.events))
         for event in parcel.events:
             if event not in known:
                 known.add(event)

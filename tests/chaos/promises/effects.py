@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from adapters.policy_files import load_policy
@@ -16,7 +17,7 @@ from tests.chaos.field import Field
 from tests.chaos.ground import POLICY, Ground
 from tests.chaos.judge import POLICY as POLICY_FILE
 from tests.chaos.promises.counts import times
-from tests.chaos.script import DEBT, debts, event, script
+from tests.chaos.script import DEBT, Script, debts, event, script
 from tests.engine.world import World
 from tests.services.plain_client import PlainClient
 from tests.services.proxy import Proxy
@@ -38,7 +39,7 @@ def r8(field: Field, share: float) -> str:
             ground.node()
             ground.wait_ready()
             ground.publish(some, repeats=repeats)
-            verdict = f"{ground.clean()}, of {ground.published.events} events"
+            verdict = f"{ground.clean(late=False)}, of {ground.published.events} events"
             hashes.append(_state_hash(_stored(ground)))
     assert hashes[0] == hashes[1], hashes
     return f"{len(some.lines)} events, state hash {hashes[0]} both times: {verdict}"
@@ -73,13 +74,12 @@ def r18(field: Field, share: float) -> str:
         node = ground.node()
         ground.wait_ready()
         some = debts(count, "PAY")
+        began = time.monotonic()
         with PlainClient(ground.rabbit_url) as plain:
-            for number, (subject, account) in enumerate(some.bodies[::2]):
-                proxy.delay_seconds = (0.0, 0.02, 0.1)[number * 3 // count]
-                paid = {"payment_id": "P-1", "amount": DEBT}
-                plain.publish("dms.in", "", account, some.bodies[2 * number + 1][1])
-                time.sleep(rng.uniform(0.0, 2.0 * proxy.delay_seconds + 0.01))
-                plain.publish("dms.in", "", event(f"p-{subject}", subject, "payment.received", paid))
+            for at, delay, body in _paid_soon(some, rng):
+                proxy.delay_seconds = delay
+                time.sleep(max(0.0, began + at - time.monotonic()))
+                plain.publish("dms.in", "", body)
         proxy.delay_seconds = 0.0
         ground.wait(lambda: node.worked >= 3 * count and not node.reading("dms_outbox_pending"), "all is worked", 120)
         time.sleep(1.5)
@@ -89,10 +89,23 @@ def r18(field: Field, share: float) -> str:
         for subject, measures in by_subject.items():
             assert measures in ([], ["block", "unblock"]), (subject, measures)
             outcomes["suspended and resumed" if measures else "never suspended"] += 1
-        withdrawn = {command_id for command_id in ground.withdrawn() if command_id.endswith("/block")}
+        withdrawn = {command_id for command_id in ground.journal().withdrawn if command_id.endswith("/block")}
         assert len(withdrawn) == outcomes["never suspended"], (len(withdrawn), outcomes)
         ground.verified()
     return f"{count} debts paid at once: " + ", ".join(f"{number} {name}" for name, number in outcomes.items())
+
+
+def _paid_soon(some: Script, rng: Random) -> list[tuple[float, float, bytes]]:
+    """When to publish each body, in seconds, and how slow the road is then: each debt is paid before or after the time
+    that its command needs to leave."""
+    bodies: list[tuple[float, float, bytes]] = []
+    for number, (subject, account) in enumerate(some.bodies[::2]):
+        delay, within = ((0.0, 0.05), (0.02, 0.3), (0.1, 1.0))[number * 6 // len(some.bodies)]
+        at = number / 25 + within
+        paid = event(f"p-{subject}", subject, "payment.received", {"payment_id": "P-1", "amount": DEBT})
+        bodies.append((at, delay, b"[%b,%b]" % (account, some.bodies[2 * number + 1][1])))
+        bodies.append((at + rng.uniform(0.0, within), delay, paid))
+    return sorted(bodies)
 
 
 def r20(field: Field, share: float) -> str:
@@ -176,7 +189,7 @@ def r24(field: Field, share: float) -> str:
         ground.node()
         ground.wait_ready()
         ground.publish(script(field.seed, times(2_000, share), times(60_000, share)))
-        verdict = ground.clean(amounts=True)
+        verdict = ground.clean(amounts=True, late=False)
         settings = EngineSettings(pipelined=False, late_us=10**15)
         world = World(load_policy(POLICY_FILE), settings=settings)
         lines = ground.published.in_order()

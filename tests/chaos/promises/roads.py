@@ -27,7 +27,7 @@ def r5(field: Field, share: float) -> str:
         ground.load(100, cuts + 60, 400)
         lost = _swallow_answers(ground, proxy, cuts, field.chance("R5"))
         ground.enough()
-        return f"{cuts} cuts, {lost} with an answer that was lost: {ground.clean()}"
+        return f"{cuts} cuts, {lost} with an answer that was lost: {ground.clean(late=False)}"
 
 
 def r6(field: Field, share: float) -> str:
@@ -40,7 +40,7 @@ def r6(field: Field, share: float) -> str:
         ground.load(100, 2 * cuts + 60, 400)
         lost = _swallow_answers(ground, proxy, cuts, field.chance("R6"))
         ground.enough()
-        return f"{cuts} cuts, {lost} with answers that were lost: {ground.clean()}"
+        return f"{cuts} cuts, {lost} with answers that were lost: {ground.clean(late=False)}"
 
 
 def _swallow_answers(ground: Ground, proxy: Proxy, cuts: int, rng: Random) -> int:
@@ -75,7 +75,7 @@ def r7(field: Field, share: float) -> str:
             assert ground.seen_bytes() == 0
             assert pending == stored > 100, (pending, stored)
             plain.bind_existing(QUEUE, "dms.out", "#")
-        return f"{stored} stayed pending, told of within {told:.1f} s: {ground.clean()}"
+        return f"{stored} stayed pending, told of within {told:.1f} s: {ground.clean(late=False)}"
 
 
 def r25(field: Field, share: float) -> str:
@@ -94,7 +94,7 @@ def r25(field: Field, share: float) -> str:
         while ground.is_publishing or node.reading("dms_outbox_pending"):
             most = max(most, process.memory_info().rss)
             time.sleep(0.5)
-        verdict = ground.clean()
+        verdict = ground.clean(late=False)
         assert most < MEMORY_BYTES_MAX, f"{most / 2**20:.0f} MiB"
         return f"{ground.published.events} events at once, at most {most / 2**20:.0f} MiB: {verdict}"
 
