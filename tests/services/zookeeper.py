@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.services.missing import missing
+from tests.services.ports import free_port
 
 JAR: Final = Path("/usr/share/java/zookeeper.jar")
 PATIENCE_SECONDS: Final = 30.0
@@ -28,7 +29,7 @@ class ZooKeeperServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder
-        self.port: Final = _free_port()
+        self.port: Final = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "zoo.cfg").write_text(
@@ -86,10 +87,3 @@ class ZooKeeperServer:
                 return connection.recv(16) == b"imok"
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
