@@ -16,7 +16,6 @@ from adapters.settings import load_settings
 from domain import messages as m
 from domain.events import SegmentChanged
 from domain.policy import Policy
-from domain.record import Record
 from engine.envelope import Envelope
 from engine.ports import JournalEntry, OutgoingEvent
 from sim.backtest import NO_SEGMENT, Course, Sent
@@ -24,11 +23,7 @@ from sim.backtest import NO_SEGMENT, Course, Sent
 ANSWERS: Final = frozenset({m.MeasureCompleted, m.MeasureFailed})
 """What was said to commands of the policy that held then; under another they answer nothing."""
 
-# How many fields at its end a fact has that the policy of then worked out; a message comes without them.
-_WORKED_OUT: Final[dict[type[Record], int]] = {
-    m.BalanceChanged: 1, m.ContactMade: 1, m.PaymentReversed: 1, m.InstalmentsAgreed: 1, m.PromiseMade: 2,
-}  # fmt: skip
-_TOLD: Final[tuple[type[Record], ...]] = tuple(type_.kind for type_ in INCOMING if type_.kind not in ANSWERS)
+_TOLD: Final = {type_.kind: type_ for type_ in INCOMING if type_.kind not in ANSWERS}
 _SEGMENT: Final = TYPE_OF[SegmentChanged]
 
 
@@ -93,13 +88,12 @@ def from_store(url: str, heard: Callable[[int], None] | None = None) -> Iterator
 
 
 def _envelope(entry: JournalEntry) -> Envelope:
-    """The message that a fact was."""
+    """The message that a fact was, without what the policy of then worked out."""
     fact, profile_id = entry.fact, entry.profile_id
-    kind = type(fact)
-    _, *values = fact.values()
-    brought = tuple(values[: len(values) - _WORKED_OUT.get(kind, 0)])
-    name = f"{profile_id}/{entry.number}"
-    return Envelope("journal", name, TYPE_OF[kind], profile_id, fact.at, kind, brought, None, b"")
+    type_ = _TOLD[type(fact)]
+    values = fact.values()[1 : 1 + type_.brings]
+    event_id = f"{profile_id}/{entry.number}"
+    return Envelope("journal", event_id, type_.name, profile_id, fact.at, type_.kind, values, None, b"")
 
 
 def course_of(policy: Policy, history: Iterable[Recorded], until: int | None = None) -> Course:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backtest import _WORKED_OUT, course_of, from_files, from_store
+from adapters.backtest import course_of, from_files, from_store
 from adapters.cli import FINE, WRONG_USE
-from adapters.cloud_events import decode, parse_instant
+from adapters.cloud_events import parse_instant
 from adapters.policy_files import load_policy
 from adapters.settings import PACKAGED_POLICY
 from domain.policy import Policy
-from engine.envelope import Envelope
 from sim.backtest import Course
 from tests.adapters.command_line import Run, commands_in, event, is_one_line, lines
-from tests.adapters.event_samples import NINE, SOUND, body_of
 from tests.sim.recording import worked_by_engine
 
 POLICY = str(PACKAGED_POLICY)
@@ -170,13 +168,3 @@ def test_policies_of_two_currencies_are_not_compared(dms: Run, recorded: Path, e
     assert ran.status == WRONG_USE
     assert "RUB" in ran.err
     assert is_one_line(ran.err)
-
-
-def test_a_fact_is_told_without_what_was_worked_out() -> None:
-    """Of every type: the fields that its event brought."""
-    for type_, data, _ in SOUND:
-        sequence = {"sequence": "17"} if type_ == "balance.changed" else {}
-        [envelope] = decode(body_of(event(1, type_, "2026-01-01T06:00:00Z", **data) | sequence))
-        assert isinstance(envelope, Envelope)
-        fact = envelope.message(NINE)
-        assert len(fact.values()) - 1 - _WORKED_OUT.get(type(fact), 0) == len(envelope.values)
