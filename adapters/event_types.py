@@ -91,7 +91,7 @@ class Incoming:
     """A type of event: its ``name``, the ``kind`` of message, the ``wire`` struct to decode into, how to ``read`` that.
 
     ``fields`` are those of ``data``, in the message's order unless ``read`` says otherwise. A type with None in it may
-    be null; an ``optional`` field may also be missing, which means the same. The message's first ``brings`` fields after
+    be null; an ``optional`` field may also be missing, which means the same. Its first ``brings`` fields after
     ``at`` are the event's; what follows them, a fact knows because a policy worked it out.
     """
 
