@@ -29,11 +29,11 @@ class WorldsDiffer(Exception):
 
 
 class Office:
-    """Carries out commands and tasks. ``failing`` says of today's troubled accounts (``is_failing``) by which target,
-    and how."""
+    """Carries out commands and tasks. ``failing`` numbers for today's troubled accounts (``is_failing``) what happens to
+    them: by which target they are failed, and how."""
 
     def __init__(self, site: Site, services: Services, people: People, dialling: Dialling) -> None:
-        self.failing: dict[int, tuple[str, int]] = {}
+        self.failing: dict[int, int] = {}
         self.is_failing: npt.NDArray[np.bool_] = np.zeros(len(site.portfolio), dtype=np.bool_)
         self._site: Final = site
         self._services: Final = services
@@ -56,9 +56,7 @@ class Office:
         self.is_failing = drawn < self._bounds[-1]
         accounts = np.flatnonzero(self.is_failing)
         parts = np.searchsorted(self._bounds, drawn[accounts], side="right")
-        for account, part in zip(accounts.tolist(), parts.tolist(), strict=True):
-            _, target, how = self._parts[part]
-            self.failing[account] = (target, how)
+        self.failing = dict(zip(accounts.tolist(), parts.tolist(), strict=True))
 
     def delays(self, day: int, target: str, accounts: Rows) -> Money:
         """How long the accounts' commands of ``day`` take to be carried out by ``target``."""
@@ -69,7 +67,7 @@ class Office:
 
     def troubled(self, account: int, profile: Profile, command: MeasureRequested) -> bool:
         """Whether the command fails, or is done and never confirmed."""
-        target, how = self.failing[account]
+        _, target, how = self._parts[self.failing[account]]
         if target != command.target:
             return False
         if command.attempt > 1:

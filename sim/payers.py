@@ -1,5 +1,6 @@
 """The payers of one branch: who pays today and how much, and how measures have moved them."""
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from sim.behaviour import (
     rate_table,
 )
 from sim.chance import Chance, lower_bits
-from sim.portfolio import Portfolio, type_offsets
+from sim.portfolio import Portfolio
 from sim.receivables import Days, Money, Rows
 from sim.scenario import Scenario
 
@@ -40,7 +41,9 @@ class Payers:
         self._chance: Final = chance
         self._portfolio: Final = portfolio
         self._behaviours: Final = [scenario.behaviours[group.behaviour] for group in scenario.groups]
-        self._offsets: Final = type_offsets(scenario)
+        # The types of all behaviours as those of one, in the order in which the portfolio numbers them.
+        self._all_types: Final = replace(self._behaviours[0], types=tuple(t for b in self._behaviours for t in b.types))
+        self._pays_parts: Final = any(each.partial_probability > 0 for each in self._all_types.types)
         self._first: Final = min(each.bins[0] for each in self._behaviours) - 1
         self._last: Final = max(each.bins[-1] for each in self._behaviours)
         self._rates: Final = np.concatenate([rate_table(each, self._first, self._last) for each in self._behaviours])
@@ -78,16 +81,11 @@ class Payers:
         return Payments(accounts, lucky / chances[pays], self._shares(accounts, lucky))
 
     def _shares(self, accounts: Rows, drawn: Floats) -> Floats:
-        shares = np.ones(len(accounts))
-        for number, behaviour in enumerate(self._behaviours):
-            if any(each.partial_probability > 0 for each in behaviour.types):
-                rows = np.flatnonzero(self._portfolio.group[accounts] == number)
-                who = accounts[rows]
-                types = self._portfolio.type[who] - self._offsets[number]
-                # The first bits have said whether they pay; these are as good as new.
-                lucky = drawn[rows]
-                shares[rows] = paid_share(behaviour, types, lower_bits(lucky, 20), lower_bits(lucky, 36))
-        return shares
+        if not self._pays_parts:
+            return np.ones(len(accounts))
+        # The first bits have said whether they pay; these are as good as new.
+        chances, sizes = lower_bits(drawn, 20), lower_bits(drawn, 36)
+        return paid_share(self._all_types, self._portfolio.type[accounts], chances, sizes)
 
     def sleep(self) -> None:
         """A night: what measures have left fades."""
@@ -126,9 +124,11 @@ class Payers:
     def leaving(self, day: int, suspended: npt.NDArray[np.bool_], contacts: npt.NDArray[np.int64]) -> Rows:
         """Who of those under pressure leaves on ``day``; ``contacts`` are those beyond what a month tolerates."""
         gone = []
+        pressed = np.flatnonzero(suspended | (contacts > 0))
+        groups = self._portfolio.group[pressed]
         for number, behaviour in enumerate(self._behaviours):
             if behaviour.churn_suspended > 0 or behaviour.churn_contact > 0:
-                rows = np.flatnonzero((suspended | (contacts > 0)) & (self._portfolio.group == number))
+                rows = pressed[groups == number]
                 chances = churn(behaviour, suspended[rows], contacts[rows])
                 gone.append(rows[self._chance.uniforms(c.CHURN, day)[rows] < chances])
         found: Rows = np.concatenate(gone) if gone else np.empty(0, dtype=np.int64)

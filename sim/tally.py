@@ -72,6 +72,8 @@ class Tally:
 
     def add(self, column: str, month: int, accounts: Rows, amounts: npt.NDArray[np.integer] | None = None) -> None:
         """Adds an amount (None: 1) of each of ``accounts``."""
+        if len(accounts) == 0:
+            return
         keys = self._key_of[accounts]
         added = np.bincount(keys, weights=amounts, minlength=len(self.keys))
         self.sums[column][month] += added.astype(np.int64)

@@ -280,8 +280,7 @@ class Branch:
         is_last = place + 1 == len(self.months.of) or self.months.of[place + 1] != month
         if is_last:
             self._services.count_until(ends)
-        self._sendings.count_without_service(month)
-        if is_last:
+            self._sendings.close_month(month)
             self._ageing.close_month(day, month, self._under_contract)
 
     def _let_go(self, day: int, ends: int, month: int, contacted: Rows) -> None:
