@@ -168,7 +168,7 @@ def timers(scale: float, rounds: int) -> None:
         time.sleep(max(0.0, due_at - time.time()))
         with ThreadPoolExecutor(1) as beside:
             meanwhile = beside.submit(waits, some.rabbit, 50, min(60.0, count / 25_000), _ELSEWHERE + 10)
-            while some.count("outbox") or some.count("journal", "fact = 'RunStarted'") < count:
+            while some.count("outbox") or some.count("journal", "fact = 'RunOpened'") < count:
                 time.sleep(1.0)
             took = time.time() - due_at
             tail = _tail(meanwhile.result())

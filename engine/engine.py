@@ -7,8 +7,7 @@ An engine works the shards that are its own (`engine.tenure`), and is alone to d
 for a shard that has another owner.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,18 +17,17 @@ from typing import Final
 from actors.errand import Arrival, Errand
 from actors.profile import Crew
 from domain.calendar import MINUTE, NEVER, SECOND
-from domain.events import MeasureRequested, SegmentChanged
-from domain.messages import HoldCommand, ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
+from domain.events import SegmentChanged
+from domain.messages import ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
 from domain.record import Record
 from domain.shards import shard_of
 from engine.ballot import Ballot, VoteRefused
 from engine.batch import Scribe
 from engine.codec import Codec
 from engine.desks import Desks
-from engine.envelope import Envelope
 from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
-from engine.last_look import Withdrawals, ended_runs, withdraw
+from engine.last_look import Withdrawals, ended_runs, held_back, withdraw
 from engine.letters import Contents, DeskAnswer, DeskNote, Letter, Release, Voice, subjects_of_all
 from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Coordination, Delivery, PolicySource, Store, Transaction
@@ -276,7 +274,6 @@ class Engine:
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
-        self._count(worked)
         if self.trail.follows:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
@@ -470,7 +467,7 @@ class Engine:
             for errand, place, fact in ended:
                 withdraw(errand, place, fact, waiting.get((errand.profile_id, fact.run_id), []), withdrawals)
             transaction.withdrawn.extend(withdrawals.event_ids)
-        errands = [*_held_back(worked, withdrawals.unwritten), *withdrawals.errands]
+        errands = [*held_back(worked, withdrawals.unwritten), *withdrawals.errands]
         if errands:
             worked.extend(self._workshop.run(errands, []))
         return frozenset(withdrawals.unwritten)
@@ -517,33 +514,3 @@ class Engine:
         except Exception as failure:
             # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
             self.publish_failure = failure
-
-    def _count(self, worked: Iterable[Errand]) -> None:
-        accepted: list[str] = []
-        held: list[str] = []
-        for errand in worked:
-            others = () if not errand.refused else {id(each.arrival) for each in errand.refused}
-            waiting = () if errand.newly_held is None else {id(each) for each in errand.newly_held}
-            for arrival in errand.arrivals:
-                envelope = arrival.ticket
-                if isinstance(envelope, Envelope) and id(arrival) not in others:
-                    (held if id(arrival) in waiting else accepted).append(envelope.type or "")
-        for outcome, types in (("accepted", accepted), ("held", held)):
-            for type_, count in Counter(types).items():
-                self.tally.events[type_, outcome] += count
-
-
-def _held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:
-    """What breakers hold back is told to the profiles: its deadline does not run meanwhile."""
-    errands = []
-    for errand in worked:
-        if errand.withheld is not None:
-            messages = [
-                HoldCommand(fact.at, fact.command_id, errand.withheld[fact.command_id])
-                for fact in errand.facts
-                if isinstance(fact, MeasureRequested)
-                and fact.command_id in errand.withheld
-                and fact.command_id not in unwritten
-            ]
-            errands.append(Errand(errand.profile_id, [Arrival(message, None) for message in messages]))
-    return errands

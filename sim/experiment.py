@@ -110,7 +110,7 @@ class Experiment:
         interrupted = False
         pool = executor
         if pool is None and workers > 1:
-            pool = ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts)
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), ignore_interrupts)
         try:
             for frames in self._replications(pool, progress):
                 finished.append(frames)
@@ -221,5 +221,5 @@ def simulate_packed(parcel: bytes, seed: int, unit: Unit) -> Frames:
     return simulate(scenario, policies[unit.policy], seed, unit)
 
 
-def _ignore_interrupts() -> None:
+def ignore_interrupts() -> None:
     signal(SIGINT, SIG_IGN)  # Ctrl-C is for the process that collects
