@@ -19,9 +19,10 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from adapters.report_chapters import chapters
 from adapters.report_charts import colour_of, dash_of
 from adapters.report_figures import KEY_FIGURES, Change, Comparison
-from adapters.report_sections import Reading, chapters, isolated
+from adapters.report_reading import Reading, isolated, shortened
 from adapters.report_words import MONEY, TEMPLATES, Words, chosen_language
 from sim.comparison import Interval
 from sim.experiment import Experiment, Outcome
@@ -102,7 +103,13 @@ def html(outcome: Outcome, about: About, language: str | None = None) -> str:
         facts=list(_facts(reading, about)),
         notices=list(_notices(reading, about)),
         policies=[
-            {"name": policy, "letter": letter, "colour": colour_of(index), "dash": " ".join(map(str, dash_of(index)))}
+            {
+                "name": policy,
+                "short": shortened(policy),
+                "letter": letter,
+                "colour": colour_of(index),
+                "dash": " ".join(map(str, dash_of(index))),
+            }
             for index, (policy, letter) in enumerate(zip(outcome.policies, reading.letters, strict=True))
         ],
         heads=[reading.called(policy) for policy in outcome.policies],
@@ -169,14 +176,14 @@ def _verdicts(reading: Reading, comparisons: list[Comparison]) -> Iterator[dict[
         mean = net.means[0]
         share = change.difference / abs(mean.mean) if mean is not None and mean.mean else float("nan")
         yield {
-            "policy": reading.called(policy),
+            "place": place + 1,
             "kind": change.judgement,
             "badge": words.text(_BADGES[change.judgement]),
             "amount": reading.plain_change(change, MONEY),
             "interval": "" if isnan(change.half_width) else reading.interval(change.low, change.high, MONEY),
             "share": ""
             if isnan(share)
-            else words.text("of_base", share=words.percent(share, signed=True), base=isolated(base)),
+            else words.text("of_base", share=words.percent(share, signed=True), base=shortened(base)),
             "sentence": _sentence(words, base, policy, change),
             "lists": [
                 (words.text(f"list_{kind}"), kind, changes)
@@ -196,7 +203,7 @@ def _proven(reading: Reading, comparisons: list[Comparison], place: int, kind: s
 
 def _sentence(words: Words, base: str, other: str, change: Change) -> str:
     """The verdict on net value in one sentence, with its interval."""
-    names = {"base": isolated(base), "other": isolated(other)}
+    names = {"base": shortened(base), "other": shortened(other)}
     match change.judgement:
         case "missing":
             return words.text("verdict_missing", **names)
@@ -219,9 +226,9 @@ def _value(words: Words, base: str, mean: Interval | None) -> str:
     if mean is None:
         return words.text("missing")
     if isnan(mean.half_width):
-        return words.text("verdict_value_single", base=isolated(base), amount=words.money(mean.mean))
+        return words.text("verdict_value_single", base=shortened(base), amount=words.money(mean.mean))
     low, high = words.money(mean.low), words.money(mean.high)
-    return words.text("verdict_value", base=isolated(base), amount=words.money(mean.mean), low=low, high=high)
+    return words.text("verdict_value", base=shortened(base), amount=words.money(mean.mean), low=low, high=high)
 
 
 def _figure_row(reading: Reading, comparison: Comparison) -> dict[str, Any]:

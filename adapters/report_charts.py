@@ -31,11 +31,13 @@ _IDLE: Final = re.compile(
 
 
 class Look(NamedTuple):
-    """How large a picture is drawn, in units of its view box; ``font`` is the size of its letters."""
+    """How large a picture is drawn, in units of its view box; ``font`` is the size of its letters,
+    ``margin`` what is left free on the left."""
 
     width: int
     height: int
     font: int
+    margin: int = 6
 
 
 WIDE: Final = Look(660, 320, 13)
@@ -64,7 +66,7 @@ class Artist:
         self, points: Sequence[Point], look: Look, axis: str, *, share: bool = False, zero: bool = False
     ) -> Markup:
         """A line a policy through ``at`` and ``value``, with a band where a point has ``low`` and ``high``."""
-        y_axis = self._number_axis(axis, share=share)
+        y_axis = self._number_axis(share=share)
         x = alt.X(
             "at:T",
             scale=alt.Scale(type="utc"),
@@ -100,7 +102,7 @@ class Artist:
             .mark_bar(stroke="var(--card)", strokeWidth=0.6)
             .encode(
                 x=alt.X("at:O", axis=alt.Axis(**self._month_axis(months, look)), title=None),
-                y=alt.Y("value:Q", axis=self._number_axis(axis), title=axis, scale=scale),
+                y=alt.Y("value:Q", axis=self._number_axis(), title=axis, scale=scale),
                 color=alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=colours), legend=None),
                 order=alt.Order("rank:Q"),
             )
@@ -113,7 +115,7 @@ class Artist:
         top = max((point["value"] for point in points), default=0.0)
         # Room for what is written at the ends.
         scale = alt.Scale(domain=[0, top * (1.3 if look.width > 400 else 1.45) or 1.0], nice=False)
-        x = alt.X("value:Q", axis=self._number_axis(axis, count=4), title=axis, scale=scale)
+        x = alt.X("value:Q", axis=self._number_axis(count=4), title=axis, scale=scale)
         bar = _chart("points").encode(x=x, y=self._rows(rows, look), yOffset=self._offset(self.letters))
         drawn = alt.layer(
             bar.mark_bar(height={"band": 0.9}).encode(color=self._colour()),
@@ -124,10 +126,10 @@ class Artist:
     def dots(self, points: Sequence[Point], look: Look, axis: str) -> Markup:
         """A dot at ``value`` for each ``row`` and policy, with a line from ``low`` to ``high`` where it has them."""
         rows = list(dict.fromkeys(point["row"] for point in points))
-        x_axis = self._number_axis(axis, count=5 if look.width > 400 else 3)
+        x_axis = self._number_axis(count=5 if look.width > 400 else 3)
         x = alt.X("value:Q", axis=x_axis, title=axis)
         layers: list[Any] = [_zero(x)]
-        place = _chart("points").encode(y=self._rows(rows, look), yOffset=self._offset(self.letters))
+        place = _chart("points").encode(y=self._rows(rows, look), yOffset=self._offset(self.letters[1:]))
         if any("low" in point for point in points):
             low = alt.X("low:Q", axis=x_axis, title=axis)
             layers.append(place.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q", color=self._colour()))
@@ -153,10 +155,10 @@ class Artist:
         dashes = [dash_of(index) for index in range(len(self.letters))]
         return alt.StrokeDash("p:N", scale=alt.Scale(domain=list(self.letters), range=dashes), legend=None)
 
-    def _number_axis(self, title: str, *, share: bool = False, count: int = 5) -> alt.Axis:
+    def _number_axis(self, *, share: bool = False, count: int = 5) -> alt.Axis:
         if share:
-            return alt.Axis(tickCount=count, format="~%")
-        return alt.Axis(tickCount=count)
+            return alt.Axis(tickCount=count, labelFlush=False, format="~%")
+        return alt.Axis(tickCount=count, labelFlush=False)
 
     def _month_axis(self, months: Sequence[str], look: Look) -> dict[str, Any]:
         """Names of months for as many of ``months`` (ISO dates) as there is room for, with the year where it begins."""
@@ -205,8 +207,8 @@ def _zero(channel: alt.X | alt.Y) -> Any:
 
 
 def _tall(look: Look, rows: int, policies: int) -> Look:
-    """As high as the rows need."""
-    return look._replace(height=64 + rows * (20 * policies + 12))
+    """As high as the rows need, with room for their names."""
+    return look._replace(height=64 + rows * (20 * policies + 12), margin=26)
 
 
 def _line_ends(points: Sequence[Point]) -> list[Point]:
@@ -232,7 +234,8 @@ def _style(look: Look) -> dict[str, Any]:
         "background": None,
         "aria": False,
         "font": "Liberation Sans",
-        "padding": {"left": 4, "right": 18, "top": 8, "bottom": 4},
+        # What reads it may have wider letters than those that it is measured with.
+        "padding": {"left": look.margin, "right": 18, "top": 8, "bottom": 4},
         "view": {"stroke": None},
         "axis": {
             "labelColor": "currentColor",

@@ -26,6 +26,7 @@ COUNT: Final = "count"
 SHARE: Final = "share"
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _POWERS: Final = (("trillion", 10**12), ("billion", 10**9), ("million", 10**6), ("thousand", 10**3))
+_DIGITS_MAX: Final = 6
 _LETTERS: Final = {"en": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ru": "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЭЮЯ"}
 
 
@@ -86,9 +87,8 @@ class Words:
             return self.text("nothing")
         if unit == SHARE:
             # Two shares differ in points, not in per cent.
-            return (
-                f"{self.number(value * 100, 2, signed)}\u00a0{self.text('points')}" if signed else self.percent(value)
-            )
+            points = f"{self.number(value * 100, 2, signed)}\u00a0{self.text('points')}"
+            return points if signed else self.percent(value)
         if unit == MONEY:
             return self.number(value / self.minor_units, 0 if abs(value) >= 1_000 * self.minor_units else 2, signed)
         size = abs(value)
@@ -109,6 +109,9 @@ class Words:
         """A number with so many decimals; a whole one without them."""
         if value == round(value):
             digits = 0
+        elif round(value, digits) == 0 and abs(value) >= 10**-_DIGITS_MAX:
+            # What is proven to differ must not look like nothing.
+            digits = -floor(log10(abs(value)))
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
         return self._signed(format_decimal(value, format=pattern, locale=self.language), value, signed, digits)
 

@@ -178,6 +178,13 @@ def test_names_are_text() -> None:
     assert any(HOSTILE[:12] in text for text in _Tags(page).text)
 
 
+def test_long_names_are_said_in_full_once() -> None:
+    """At the head of the page; elsewhere their beginning does."""
+    said = _said(page_of("hostile names"))
+    assert said.count(LONG.strip()) < said.count(LONG[:40])
+    assert LONG.strip() in said
+
+
 def test_tables_hold_what_pictures_show() -> None:
     """Each picture is hidden from a screen reader, and its numbers are in the table below it."""
     tags = _Tags(page_of("two policies"))
@@ -218,6 +225,24 @@ def test_money_is_said_as_the_language_has_it(language: str, value: float, said:
     """Three digits, a real minus, and the currency where it stands."""
     words = Words(language=language, currency="RUB", minor_units=100)
     assert words.money(value).replace("\u00a0", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "said"),
+    [
+        ("share", 0.0123, "+1.23 pp"),
+        ("share", -0.00001, "\u22120.001 pp"),
+        ("count", 0.0, "0"),
+        ("count", 1e-17, "0.000"),
+        ("count", 0.00004, "+0.00004"),
+        ("money", 41_150_900.0, "+411,509"),
+        ("money", None, "\u2013"),
+    ],
+)
+def test_differences_in_tables(unit: str, value: float | None, said: str) -> None:
+    """Shares differ in points; what is small is not shown as nothing, unless it is."""
+    words = Words(language="en", currency="RUB", minor_units=100)
+    assert words.shown(unit, value, signed=True).replace("\u00a0", " ") == said
 
 
 @pytest.mark.parametrize(("number", "said"), [(1, "1 день"), (3, "3 дня"), (5, "5 дней"), (21, "21 день")])
