@@ -154,12 +154,10 @@ def _facts(reading: Reading, about: About) -> Iterator[tuple[str, str]]:
 def _notices(reading: Reading, about: About) -> Iterator[tuple[str, str]]:
     """What must be known before anything is believed: a title and a text each."""
     words, outcome = reading.words, reading.outcome
-    done = words.counted("replications", outcome.replications)
-    asked = words.number(about.replications, 0) if about.replications is not None else ""
     if outcome.interrupted:
-        yield words.text("interrupted_title"), words.text("interrupted", done=done, asked=asked or "?")
-    elif asked and about.replications != outcome.replications:
-        yield "", words.text("stopped", done=done, asked=asked)
+        done = words.counted("replications", outcome.replications)
+        asked = "?" if about.replications is None else words.number(about.replications, 0)
+        yield words.text("interrupted_title"), words.text("interrupted", done=done, asked=asked)
     if outcome.replications == 1:
         yield words.text("single_title"), words.text("single")
     if reading.figures.is_empty():
@@ -180,7 +178,7 @@ def _verdicts(reading: Reading, comparisons: list[Comparison]) -> Iterator[dict[
             "kind": change.judgement,
             "badge": words.text(_BADGES[change.judgement]),
             "amount": reading.plain_change(change, MONEY),
-            "interval": "" if isnan(change.half_width) else reading.interval(change.low, change.high, MONEY),
+            "interval": reading.interval(change.low, change.high, MONEY) if change.has_interval else "",
             "share": ""
             if isnan(share)
             else words.text("of_base", share=words.percent(share, signed=True), base=shortened(base)),
@@ -249,7 +247,7 @@ def _figure_row(reading: Reading, comparison: Comparison) -> dict[str, Any]:
                 "mark": words.text(change.judgement),
                 "is_proven": change.is_proven,
                 "value": words.shown(figure.unit, change.difference, signed=True),
-                "interval": "" if isnan(change.half_width) else words.range(figure.unit, change.low, change.high),
+                "interval": words.range(figure.unit, change.low, change.high) if change.has_interval else "",
             }
             for change in comparison.changes
         ],

@@ -69,6 +69,11 @@ class Change:
         return self.difference + self.half_width
 
     @property
+    def has_interval(self) -> bool:
+        """Whether there is one to show: nothing is sure to within nothing."""
+        return not isnan(self.half_width) and self.judgement != "same"
+
+    @property
     def is_proven(self) -> bool:
         """Whether the interval excludes 0."""
         return self.judgement in ("better", "worse", "differs")

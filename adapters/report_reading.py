@@ -68,7 +68,7 @@ class Reading:
     def change(self, change: Change, unit: str) -> str:
         """A difference with its interval."""
         said = self.plain_change(change, unit)
-        return said if isnan(change.half_width) else f"{said} ({self.interval(change.low, change.high, unit)})"
+        return f"{said} ({self.interval(change.low, change.high, unit)})" if change.has_interval else said
 
     def plain_change(self, change: Change, unit: str) -> str:
         """A difference alone."""
