@@ -45,6 +45,7 @@ KEY_FIGURES: Final = (
     KeyFigure("manager_hours", COUNT, 0),
     KeyFigure("manager_hours_refused", COUNT, -1),
     KeyFigure("cost", MONEY, -1),
+    KeyFigure("cost_per_collected", SHARE, -1),
     KeyFigure("churned", COUNT, -1),
     KeyFigure("lost_charges", MONEY, -1),
 )
