@@ -112,20 +112,20 @@ def traffic(accounts: int, events: int, seed: int = 1) -> Iterator[tuple[str, by
             at = rng.randrange(len(unpaid))
             unpaid[at], unpaid[-1] = unpaid[-1], unpaid[at]
             invoice, account, amount = unpaid.pop()
-            data = f'{{"payment_id":"P-{invoice}","amount":{amount}}}'
-            yield _event(f"e-{number}", account, "payment.received", data)
+            data = f'{{"payment_id":"P-{seed}-{invoice}","amount":{amount}}}'
+            yield _event(f"e-{seed}-{number}", account, "payment.received", data)
         elif draw < 0.9:
             account, amount = rng.randrange(accounts), rng.randrange(10_000, 200_000)
             issued = long_ago if rng.random() < 0.15 else today
-            data = f'{{"invoice_id":"I-{number}","amount":{amount},"issued_on":"{issued}"}}'
+            data = f'{{"invoice_id":"I-{seed}-{number}","amount":{amount},"issued_on":"{issued}"}}'
             unpaid.append((number, account, amount))
-            yield _event(f"e-{number}", account, "invoice.issued", data)
+            yield _event(f"e-{seed}-{number}", account, "invoice.issued", data)
         elif draw < 0.95:
-            data = f'{{"promise_id":"R-{number}","amount":10000,"pay_by":"{later}"}}'
-            yield _event(f"e-{number}", rng.randrange(accounts), "promise.made", data)
+            data = f'{{"promise_id":"R-{seed}-{number}","amount":10000,"pay_by":"{later}"}}'
+            yield _event(f"e-{seed}-{number}", rng.randrange(accounts), "promise.made", data)
         else:
             data = '{"kind":"call","direction":"out","actor":"belov","outcome":"spoke","note":""}'
-            yield _event(f"e-{number}", rng.randrange(accounts), "contact.made", data)
+            yield _event(f"e-{seed}-{number}", rng.randrange(accounts), "contact.made", data)
 
 
 def debts(count: int, first: int = 0) -> Iterator[tuple[str, bytes]]:

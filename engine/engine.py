@@ -47,7 +47,7 @@ class EngineSettings:
     """
 
     batch_max: int = 2_000
-    timers_max: int = 5_000
+    timers_max: int = 1_000
     active_max: int = 200_000
     carry_max: int = 500
     hold_unknown_us: int = 10 * MINUTE
