@@ -47,7 +47,7 @@ class EngineSettings:
     """
 
     batch_max: int = 2_000
-    timers_max: int = 5_000
+    timers_max: int = 500
     active_max: int = 200_000
     carry_max: int = 500
     hold_unknown_us: int = 10 * MINUTE
@@ -202,9 +202,10 @@ class Engine:
         """Has what waits in quarantine for a profile worked again. May be called from any thread."""
         self._post([profile_id], actor, Release(profile_id, actor))
 
-    def turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool = False) -> Transaction:
+    def turn(self, deliveries: Sequence[Delivery], until: int | None = None, backlog: bool = False) -> Transaction:
         """One batch: the deliveries in order, then every timer before ``until``.
 
+        Without it, until the instant after the last of them was accepted: what they bring about takes effect with them.
         With a ``backlog`` (the engine was away and messages still wait) timers stay where they are. Returns what was
         handed to the commit. What it raises has taken everything in memory with it, and deliveries come again.
         """
@@ -242,18 +243,18 @@ class Engine:
             self._lane.stop(timeout_s=10)
             self._tenure.end()
 
-    def _turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool) -> Transaction:
+    def _turn(self, deliveries: Sequence[Delivery], until: int | None, backlog: bool) -> Transaction:
         self._adopt_policy()
         crew = self._crew
         # While messages wait that came before the start, every timer is late: they take effect first.
         on_time = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
         crew.late_before = NEVER if backlog else on_time
         intake = self._door.take(deliveries)
+        if until is None:
+            until = self._clock.now() + 1
         for unreadable in intake.unreadable:
             self._broker.dead_letter(unreadable.body, unreadable.reason)
-        if not backlog:
-            self._look_ahead(until)
-        due = [] if backlog else self.timers.pop_before(until, self.settings.timers_max)
+        due = [] if backlog else self._due(until)
         errands = {profile_id: Errand(profile_id, [], until) for profile_id in due}
         for profile_id, arrivals in intake.arrivals.items():
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
@@ -353,10 +354,19 @@ class Engine:
             ):
                 errands[profile_id] = Errand(profile_id, [Arrival(PolicyPublished(at), None)])
 
+    def _due(self, until: int) -> list[str]:
+        """The profiles with the earliest timers before ``until``, so many as one batch may have."""
+        limit = self.settings.timers_max
+        if not self.settings.keeps or until < self._horizon:
+            return self.timers.pop_before(until, limit)
+        due = self.timers.pop_before(min(until, self._horizon + 1), limit)
+        if len(due) < limit:
+            self._look_ahead(until)
+            due += self.timers.pop_before(until, limit - len(due))
+        return due
+
     def _look_ahead(self, until: int) -> None:
         """Fetches the timers of the near horizon from the store."""
-        if until < self._horizon or not self.settings.keeps:
-            return
         self.settle()
         ahead = until + self.settings.horizon_us
         limit = self.settings.timers_max * 4
