@@ -14,7 +14,6 @@ from domain.events import MeasureRequested, PromiseBroken, PromiseKept, RunClose
 from domain.evolve import evolve
 from domain.messages import (
     AccountUpdated,
-    AttributeValue,
     BalanceChanged,
     InvoiceIssued,
     MeasureCompleted,
@@ -77,11 +76,10 @@ class Outside(Protocol):
 class Beginning:
     """What the domain decided of the account event that begins every profile of a kind, and what came of it."""
 
-    __slots__ = ("attributes", "facts", "wake_at")
+    __slots__ = ("facts", "wake_at")
 
-    def __init__(self, facts: list[Record], attributes: dict[str, AttributeValue] | None, wake_at: int) -> None:
+    def __init__(self, facts: list[Record], wake_at: int) -> None:
         self.facts: Final = facts
-        self.attributes: Final = attributes
         self.wake_at: Final[int] = wake_at
 
 
@@ -294,12 +292,10 @@ class Casework:
         if beginning is None:
             facts: list[Record] = []
             work(profile, self._introductions[kind], self._policy, facts)
-            self._beginnings[kind] = Beginning(facts, profile.attributes, profile.wake_at)
+            self._beginnings[kind] = Beginning(facts, profile.wake_at)
             return profile
         for fact in beginning.facts:
             evolve(profile, fact)
-        # A profile's attributes are replaced, never changed: all of a kind share theirs.
-        profile.attributes = beginning.attributes
         profile.wake_at = beginning.wake_at
         return profile
 

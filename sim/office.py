@@ -29,8 +29,8 @@ class WorldsDiffer(Exception):
 
 
 class Office:
-    """Carries out commands and tasks. ``failing`` numbers for today's troubled accounts (``is_failing``) what happens to
-    them: by which target they are failed, and how."""
+    """Carries out commands and tasks. ``failing`` numbers, for today's troubled accounts (``is_failing``), by which
+    target they are failed, and how."""
 
     def __init__(self, site: Site, services: Services, people: People, dialling: Dialling) -> None:
         self.failing: dict[int, int] = {}
