@@ -54,6 +54,7 @@ COMMANDS: Final = {
     "config history": Command("adapters.cli_config:config_history", "the changes that were made"),
     "config rollback": Command("adapters.cli_config:config_rollback", "sets them as they were"),
     "simulate": Command("adapters.cli_simulate:simulate", "policies compared on a synthetic portfolio, with intervals"),
+    "calibrate": Command("adapters.cli_calibrate:calibrate", "how debtors pay, fitted to their payment history"),
     "profile": Command("adapters.cli_profile:profile", "a debt, its history, what comes next and why"),
     "store verify": Command("adapters.cli_commands:store_verify", "checks every invariant of the stored data"),
     "store migrate": Command("adapters.cli_commands:store_migrate", "brings the store's schema up to this release"),
