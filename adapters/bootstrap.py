@@ -46,8 +46,8 @@ def open_node(
     clock: Clock | None = None,
     limits: EngineSettings | None = None,
 ) -> Node:
-    """A node that has not started yet. ``sink`` takes what leaves instead of ``out.file``, the standard output, or
-    RabbitMQ; ``limits`` are the engine's, instead of those in the settings.
+    """A node that has not started yet. ``sink`` takes what leaves the in-process broker, instead of ``out.file`` or the
+    standard output; ``limits`` are the engine's, instead of those in the settings.
 
     Raises `Unusable`, `PolicyError`, or OSError; then nothing is left open.
     """

@@ -15,7 +15,7 @@ from adapters.cli import FINE, INTERRUPTED, WrongUse
 if TYPE_CHECKING:
     from adapters.experiment_file import ExperimentFile
     from domain.policy import Policy
-    from sim.experiment import Experiment, Progress
+    from sim.experiment import Experiment, Outcome, Progress
 
 
 def simulate(
@@ -32,6 +32,8 @@ def simulate(
     from_store: Annotated[str | None, Parameter(help="Begins with a copy of a store's profiles: its URL.")] = None,
     dask: Annotated[str | None, Parameter(help="The address of a Dask scheduler instead.")] = None,
     results: Annotated[Path | None, Parameter(help="A new Parquet file for the tables.")] = None,
+    report: Annotated[Path | None, Parameter(help="An HTML file for a report with charts.")] = None,
+    language: Annotated[str | None, Parameter(help="The report's: en, ru; without it, the locale's.")] = None,
 ) -> int:
     """Simulate policies on a portfolio: what they do to cash, contacts, suspensions and workload, with 95 % intervals.
 
@@ -40,7 +42,7 @@ def simulate(
 
     For example:
 
-        dms simulate telecom --policy policies/telecom --vs policies/earlier --profiles 10000 --results out.parquet
+        dms simulate telecom --policy policies/telecom --vs policies/earlier --profiles 10000 --report out.html
     """
     from adapters.experiment_file import load_experiment
 
@@ -57,8 +59,15 @@ def simulate(
         raise WrongUse(f"--seed must be between 0 and {(1 << 63) - 1}, not {seed}")
     if workers is not None and not 1 <= workers <= 256:
         raise WrongUse(f"--workers must be between 1 and 256, not {workers}")
-    if results is not None and not results.resolve().parent.is_dir():
-        raise WrongUse(f"--results {results}: there is no folder {results.resolve().parent}")
+    for option, path in (("results", results), ("report", report)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise WrongUse(f"--{option} {path}: there is no folder {path.resolve().parent}")
+        if path is not None and path.is_dir():
+            raise WrongUse(f"--{option} {path}: is a folder")
+    if language not in (None, "en", "ru"):
+        raise WrongUse(f"--language must be en or ru, not {language!r}")
+    if language is not None and report is None:
+        raise WrongUse("--language is the report's: --report says where to write it")
     file = load_experiment(experiment)
     scenario = file.scenario
     scenario = replace(scenario, accounts=profiles or scenario.accounts, days=days or scenario.days)
@@ -78,7 +87,14 @@ def simulate(
         seed=seed if seed is not None else file.seed,
         stop=file.stop,
     )
-    return _run(asked, workers, dask, results)
+    outcome = _outcome(asked, workers, dask)
+    if results is not None:
+        outcome.results.write(results)
+    if report is not None:
+        from adapters.report import About, written
+
+        written(report, outcome, About.of(asked, experiment.name), language)
+    return _tell(asked, outcome)
 
 
 def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -> "dict[str, Policy]":
@@ -97,16 +113,17 @@ def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -
     return found
 
 
-def _run(asked: "Experiment", workers: int | None, dask: str | None, results: Path | None) -> int:
+def _outcome(asked: "Experiment", workers: int | None, dask: str | None) -> "Outcome":
     import os
-
-    from adapters.simulation_words import told
 
     count = workers if workers is not None else len(os.sched_getaffinity(0))
     with _cluster(dask) as executor, _bar() as progress:
-        outcome = asked.run(count, executor=executor, progress=progress)
-    if results is not None:
-        outcome.results.write(results)
+        return asked.run(count, executor=executor, progress=progress)
+
+
+def _tell(asked: "Experiment", outcome: "Outcome") -> int:
+    from adapters.simulation_words import told
+
     for line in told(asked, outcome):
         print(line)
     if outcome.interrupted:

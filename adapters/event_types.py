@@ -91,10 +91,11 @@ class Incoming:
     """A type of event: its ``name``, the ``kind`` of message, the ``wire`` struct to decode into, how to ``read`` that.
 
     ``fields`` are those of ``data``, in the message's order unless ``read`` says otherwise. A type with None in it may
-    be null; an ``optional`` field may also be missing, which means the same.
+    be null; an ``optional`` field may also be missing, which means the same. Its first ``brings`` fields after
+    ``at`` are the event's; what follows them, a fact knows because a policy worked it out.
     """
 
-    __slots__ = ("kind", "name", "read", "wire")
+    __slots__ = ("brings", "kind", "name", "read", "wire")
 
     def __init__(self, name: str, kind: type[Record], read: Read = _as_they_stand, /, **fields: Any) -> None:
         data = defstruct(
@@ -105,6 +106,8 @@ class Incoming:
         self.name: Final = f"dms.{name}.v1"
         self.kind: Final[type[Record]] = kind
         self.read: Final[Read] = read
+        # A balance has its number and its source from the envelope.
+        self.brings: Final = len(fields) + (2 if kind is m.BalanceChanged else 0)
         self.wire: Final[type[Struct]] = defstruct(
             kind.__name__,
             [

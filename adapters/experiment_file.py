@@ -11,12 +11,14 @@ from typing import Final, NamedTuple
 from adapters.behaviour_file import read_behaviour
 from adapters.faults import Faults, shown
 from adapters.policy_parts import ATTRIBUTES_MAX, PARTIES, named
+from adapters.search_file import SearchAsked, read_search
+from adapters.toml_edits import Edits
 from adapters.toml_tables import DAYS_MAX, Table, plain, read_toml, seconds_of
 from domain.calendar import HOUR
 from sim.behaviour import Behaviour
 from sim.experiment import StoppingRule
 from sim.portfolio import ATTRIBUTES_MAX as DRAWN_MAX
-from sim.results import FLOWS, LEVELS
+from sim.results import FIGURES
 from sim.scenario import TARGETS, AttributeDraw, Crew, Dialler, Gateway, Group, Opening, Scenario
 
 GROUPS_MAX: Final = 50
@@ -35,13 +37,15 @@ _DAY_HOURS: Final = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFile:
-    """What the file says. ``policies`` are paths of policies, relative ones seen from the file."""
+    """What the file says. ``policies`` are paths of policies, relative ones seen from the file; ``path`` is its own."""
 
+    path: Path
     scenario: Scenario
     policies: tuple[Path, ...]
     replications: int
     seed: int
     stop: StoppingRule | None
+    search: SearchAsked | None
 
 
 class _Run(NamedTuple):
@@ -50,31 +54,36 @@ class _Run(NamedTuple):
     seed: int
 
 
-def load_experiment(path: Path) -> ExperimentFile:
-    """The experiment of a file, or of one that ships by its bare name. Raises `PolicyError` with every fault found."""
+def load_experiment(path: Path, edits: Edits | None = None) -> ExperimentFile:
+    """The experiment of a file, or of one that ships by its bare name; with ``edits``, what it would be after them.
+
+    Raises `PolicyError` with every fault found.
+    """
     shipped = EXPERIMENTS / f"{path}.toml"
     if not path.exists() and path.name == str(path) and shipped.is_file():
         path = shipped
     faults = Faults()
-    root = read_toml(path, faults)
+    root = read_toml(path, faults, edits)
     if root is None:
         faults.refuse()
         raise AssertionError("a file without a table is a fault")
-    found = _experiment(root, path.parent)
+    for unused in sorted(edits.unused) if edits is not None else ():
+        faults.add(root.place, f"there is no {unused} to change")
+    found = _experiment(root, path)
     root.close()
     faults.refuse()
     return found
 
 
-def _experiment(root: Table, folder: Path) -> ExperimentFile:
+def _experiment(root: Table, path: Path) -> ExperimentFile:
     root.require("experiment", "group", "behaviour")
-    behaviours = _behaviours(root, folder)
+    behaviours = _behaviours(root, path.parent)
     groups = _groups(root, behaviours)
     head = root.table("experiment", "[experiment]") or root
     head.require("name", "start", "days", "accounts")
     policies = head.texts("policies", POLICIES_MAX)
     run = _Run(
-        tuple(folder / each for each in policies),
+        tuple(path.parent / each for each in policies),
         head.integer("replications", 8, least=1, most=REPLICATIONS_MAX),
         head.integer("seed", 1, most=(1 << 63) - 1),
     )
@@ -105,9 +114,14 @@ def _experiment(root: Table, folder: Path) -> ExperimentFile:
         people.close()
     if head is not root:
         head.close()
-    stop = _stop(root)
     return ExperimentFile(
-        scenario=scenario, policies=run.policies, replications=run.replications, seed=run.seed, stop=stop
+        path=path,
+        scenario=scenario,
+        policies=run.policies,
+        replications=run.replications,
+        seed=run.seed,
+        stop=_stop(root),
+        search=read_search(root),
     )
 
 
@@ -129,9 +143,8 @@ def _stop(root: Table) -> StoppingRule | None:
     table = root.table("stop", "[stop]")
     if table is None:
         return None
-    known = (*LEVELS, *FLOWS, "net_value", "cure_rate", "dso", "cei", "contacts_per_debtor", "manager_hours")
     rule = StoppingRule(
-        figure=table.choice("figure", "net_value", known),
+        figure=table.choice("figure", "net_value", FIGURES),
         within=table.number("within", 0.01, least=1e-6, most=10),
         replications_min=table.integer("replications_min", 3, least=2, most=REPLICATIONS_MAX),
     )

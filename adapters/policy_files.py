@@ -22,6 +22,7 @@ from adapters.policy_parts import (
 )
 from adapters.policy_plans import PREVENTIONS_MAX, read_plans, read_preventions
 from adapters.rules import MEASURE_NAMES, SEGMENT_NAMES, Scope
+from adapters.toml_edits import Edits
 from adapters.toml_tables import Table, merged, read_toml
 from domain.calendar import BusinessCalendar, Zone
 from domain.policy import Manager, Policy
@@ -36,18 +37,21 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
-def load_policy(path: Path) -> Policy:
+def load_policy(path: Path, edits: Edits | None = None) -> Policy:
     """The policy of a file, or of a folder, whose ``*.toml`` files are read in order of name as if they were one.
 
     `managers.toml` beside the file, or in the folder, says who works the debts; it and the engine's settings
-    (`dms.toml`) are no part of the policy. Raises `PolicyError` with every fault found.
+    (`dms.toml`) are no part of the policy. With ``edits``, the policy that it would be after them. Raises `PolicyError`
+    with every fault found.
     """
     faults = Faults()
     files = _files(path, faults)
-    roots = [root for file in files if (root := read_toml(file, faults)) is not None]
+    roots = [root for file in files if (root := read_toml(file, faults, edits)) is not None]
     managers = read_managers((path if path.is_dir() else path.parent) / MANAGERS, faults)
     if not roots or len(roots) < len(files):
         faults.refuse()  # a file that cannot be parsed may hold what the others would be blamed for
+    for unused in sorted(edits.unused) if edits is not None else ():
+        faults.add(Place(str(path), {}), f"there is no {unused} to change")
     policy = _policy(roots, managers, faults)
     for root in roots:
         root.close()

@@ -1,6 +1,6 @@
 """The side of PostgreSQL that looks: on a connection that cannot change anything, while engines work."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -8,9 +8,12 @@ from adapters.part_urls import Server
 from adapters.postgres_connection import PostgresLink, Watch
 from adapters.postgres_schema import check
 from adapters.state_codec import decode_fact, decode_state
+from domain.calendar import DAY
+from domain.record import Record
 from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 
 _ROWS_AT_ONCE: Final = 5_000
+_WINDOW: Final = 10 * DAY
 _OPTIONS: Final = "-c default_transaction_read_only=on -c jit=off"
 # Who looks at a whole store takes his time.
 _PATIENCE: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
@@ -75,6 +78,18 @@ class PostgresReader:
             for number, fact, at, body in rows:
                 yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
             last = rows[-1][0]
+
+    def history(self, kinds: Collection[type[Record]]) -> Iterator[JournalEntry]:
+        first, last = self.look("SELECT min(at), max(at) FROM journal")[0]
+        # The journal lies by month: a window reads a partition or two, and that is what is held in memory.
+        for begin in range(first, last + 1, _WINDOW) if first is not None else ():
+            query = (
+                "SELECT profile_id, number, fact, at, body FROM journal"
+                " WHERE at >= %b AND at < %b AND fact = ANY(%b) ORDER BY at, profile_id, number"
+            )
+            names = [kind.__name__ for kind in kinds]
+            for profile_id, number, fact, at, body in self.look(query, begin, begin + _WINDOW, names):
+                yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
 
     def profile_ids(self) -> Iterator[str]:
         last = ""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from adapters.postgres_arrays import Bodies, Longs, Texts, Truths
 from adapters.state_codec import encode_fact, encode_state
-from domain.shards import shard_of
+from adapters.store_rows import Shards
 from engine.ports import Transaction
 
 Column = Texts | Bodies | Longs | Truths
@@ -72,7 +72,7 @@ class Statements:
         self.latest: Final = transaction.latest()
         self.follow: Final = _FOLLOW_PROFILES
         self.followed = 0
-        self._shards: Final = _Shards(shards)
+        self._shards: Final = Shards(shards)
         self.run: Final = list(self._made(transaction))
         for subject in transaction.desks:
             _ = self._shards[subject]
@@ -164,14 +164,3 @@ class Statements:
 
 def _columns(rows: Sequence[tuple[Any, ...]], kinds: Sequence[Callable[[Sequence[Any]], Column]]) -> list[Column]:
     return [kind(values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
-
-
-class _Shards(dict[str, int]):
-    """The shards of a transaction's profiles, each computed once."""
-
-    def __init__(self, shards: int) -> None:
-        self._shards = shards
-
-    def __missing__(self, profile_id: str) -> int:
-        shard = self[profile_id] = shard_of(profile_id, self._shards)
-        return shard

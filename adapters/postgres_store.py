@@ -20,6 +20,7 @@ from adapters.postgres_partitions import make_months_ahead
 from adapters.postgres_rows import Statements
 from adapters.postgres_schema import check
 from adapters.state_codec import decode_state
+from adapters.store_rows import loaded_of
 from adapters.system_clock import SystemClock
 from domain.shards import shard_of
 from engine.ports import Fenced, HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
@@ -246,14 +247,7 @@ class PostgresStore:
             for row in waiting:
                 held.setdefault(row[0], []).append(HeldEvent(*row))
             quarantined = {row[0] for row in put_aside}
-        loaded: dict[str, Loaded] = {}
-        for profile_id in ids:
-            body, version = states.get(profile_id, (None, 0))
-            events = held.get(profile_id, ())
-            if body is not None or events or profile_id in quarantined:
-                state = decode_state(body) if body is not None else None
-                loaded[profile_id] = Loaded(state, version, tuple(events), profile_id in quarantined)
-        return loaded
+        return loaded_of(ids, states, held, quarantined)
 
     def due(self, until: int, limit: int) -> list[tuple[str, int]]:
         return self._look(

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from adapters.cloud_events import decode, rfc3339
 from adapters.json_lines import InputError
@@ -32,6 +32,24 @@ class Line(NamedTuple):
     body: bytes
 
 
+class Recorded(NamedTuple):
+    """The events of a line, or of whatever else has a place, in order of time."""
+
+    source: str
+    number: int
+    events: list[Envelope]
+
+
+def recorded(lines: Iterable[Line]) -> Iterator[Recorded]:
+    """The lines read. Raises `InputError` for one that is no event."""
+    for line in lines:
+        events = decode(line.body)
+        for event in events:
+            if isinstance(event, Unreadable):
+                raise InputError(line.source, line.number, f"is no event: {event.reason}")
+        yield Recorded(line.source, line.number, cast(list[Envelope], events))
+
+
 class FixedPolicy:
     """A policy that does not change."""
 
@@ -47,7 +65,7 @@ class Replay:
     """One replay. ``run`` yields the outgoing events in order of time; of one instant, by profile, as decided."""
 
     def __init__(self, policy: Policy, confirm: bool = True, progress: Callable[[int], None] | None = None) -> None:
-        self._decoded: list[Envelope | Unreadable] = []
+        self._decoded: list[Envelope] = []
         self._clock: Final = VirtualClock()
         self._progress: Final = progress
         self._store: Final = ReplayStore()
@@ -66,6 +84,10 @@ class Replay:
 
         Raises `InputError` for a line that is no event, has no time, or steps back in time.
         """
+        return self.play(recorded(lines), until)
+
+    def play(self, history: Iterable[Recorded], until: int | None = None) -> Generator[OutgoingEvent, None, None]:
+        """The same of events that are read already."""
         self.engine.begin()
         waiting: list[OutgoingEvent] = []
         # Nothing here makes cycles, and the collector would visit millions of profiles again and again: half the time.
@@ -73,7 +95,7 @@ class Replay:
         gc.disable()
         try:
             # A chunk is one delivery: what it holds is decoded already, since its instants had to be known.
-            for number, taken in enumerate(self._chunks(lines, NEVER if until is None else until), 1):
+            for number, taken in enumerate(self._chunks(history, NEVER if until is None else until), 1):
                 self.engine.turn([Delivery(number, b"")], self._last_at)
                 waiting.extend(self._store.take_outbox())
                 waiting.sort(key=_place)
@@ -95,19 +117,17 @@ class Replay:
 
     def _take_decoded(self, body: bytes) -> list[Envelope | Unreadable]:
         taken, self._decoded = self._decoded, []
-        return taken
+        return cast(list[Envelope | Unreadable], taken)
 
-    def _chunks(self, lines: Iterable[Line], until: int) -> Iterator[int]:
-        """How many lines have been decoded for the next turn, as often as there are enough."""
+    def _chunks(self, history: Iterable[Recorded], until: int) -> Iterator[int]:
+        """How many of ``history`` wait for the next turn, as often as there are enough."""
         taken = 0
-        for line in lines:
-            events = decode(line.body)
+        for each in history:
             last_at = self._last_at
-            at = self._check(line, events)
-            if at > until:
+            if self._check(each) > until:
                 self._last_at = last_at
                 break
-            self._decoded.extend(events)
+            self._decoded.extend(each.events)
             taken += 1
             if taken == _EVENTS_AT_ONCE:
                 yield taken
@@ -115,16 +135,14 @@ class Replay:
         if taken:
             yield taken
 
-    def _check(self, line: Line, events: list[Envelope | Unreadable]) -> int:
-        for event in events:
-            if isinstance(event, Unreadable):
-                raise InputError(line.source, line.number, f"is no event: {event.reason}")
+    def _check(self, of: Recorded) -> int:
+        for event in of.events:
             at = event.time
             if at is None:
-                raise InputError(line.source, line.number, "has no time (RFC 3339), so it cannot be replayed")
+                raise InputError(of.source, of.number, "has no time (RFC 3339), so it cannot be replayed")
             if at < self._last_at:
                 raise InputError(
-                    line.source, line.number, f"steps back in time: {rfc3339(at)} after {rfc3339(self._last_at)}"
+                    of.source, of.number, f"steps back in time: {rfc3339(at)} after {rfc3339(self._last_at)}"
                 )
             self._last_at = at
         return self._last_at

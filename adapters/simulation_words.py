@@ -95,3 +95,15 @@ def _shower(unit: str, minor_units: int) -> Callable[[float], str]:
     if unit == _SHARE:
         return lambda value: f"{value:.2%}"
     return lambda value: f"{value:,.1f}"
+
+
+_UNITS: Final = {figure: unit for figure, _, unit in _FIGURES}
+
+
+def amount(figure: str, value: float, minor_units: int, *, signed: bool = False) -> str:
+    """A figure's value as people read it; ``signed`` shows a plus."""
+    unit = _UNITS.get(figure, _COUNT)
+    sign = "+" if signed and value > 0 else ""
+    if unit == _COUNT and abs(value) < 100:
+        return f"{sign}{value:,.2f}"
+    return f"{sign}{_shower(unit, minor_units)(value)}"

@@ -1,13 +1,15 @@
 """The side of the embedded store that looks: on a connection that cannot change anything, while the engine works."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from sqlite3 import Cursor
 from threading import RLock
 from typing import Any, Final
 
 from adapters.sqlite_file import check, driver_connection, engine_of, path_of
 from adapters.state_codec import decode_fact, decode_state
+from domain.record import Record
 from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 
 _ROWS_AT_ONCE: Final = 1_000
@@ -67,6 +69,18 @@ class SqliteReader:
                 yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
             last = rows[-1][0]
 
+    def history(self, kinds: Collection[type[Record]]) -> Iterator[JournalEntry]:
+        names = [kind.__name__ for kind in kinds]
+        sql = (
+            f"SELECT profile_id, number, fact, at, body FROM journal WHERE fact IN ({', '.join('?' * len(names))})"
+            " ORDER BY at, profile_id, number"
+        )
+        with self._turn:
+            cursor = self._connection.execute(sql, names)
+        while rows := self._portion(cursor):
+            for profile_id, number, fact, at, body in rows:
+                yield JournalEntry(profile_id, number, decode_fact(fact, at, body))
+
     def profile_ids(self) -> Iterator[str]:
         last = ""
         sql = "SELECT profile_id FROM profiles WHERE profile_id > ? ORDER BY profile_id LIMIT ?"
@@ -112,6 +126,10 @@ class SqliteReader:
         """Lets go of the file."""
         with self._turn:
             self._connection.close()
+
+    def _portion(self, cursor: Cursor) -> list[Any]:
+        with self._turn:
+            return cursor.fetchmany(_ROWS_AT_ONCE)
 
     def _look(self, sql: str, *values: object) -> list[Any]:
         with self._turn:

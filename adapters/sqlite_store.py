@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from adapters.sqlite_file import StoreRefused, driver_connection, engine_of, path_of, prepare, select_in
 from adapters.state_codec import decode_state, encode_fact, encode_state
-from domain.shards import SHARDS, shard_of
+from adapters.store_rows import Shards, loaded_of
+from domain.shards import SHARDS
 from engine.ports import HeldEvent, Loaded, OutgoingEvent, QuarantinedEvent, State, StoreConflict, Transaction
 
 _FORGOTTEN_AT_ONCE: Final = 10_000
@@ -118,14 +119,7 @@ class SqliteStore:
                 row[0]
                 for row in select_in(looker, "SELECT profile_id FROM quarantine WHERE profile_id IN ({keys})", ids)
             }
-        found: dict[str, Loaded] = {}
-        for profile_id in ids:
-            body, version = states.get(profile_id, (None, 0))
-            waiting = held.get(profile_id, ())
-            if body is not None or waiting or profile_id in quarantined:
-                state = decode_state(body) if body is not None else None
-                found[profile_id] = Loaded(state, version, tuple(waiting), profile_id in quarantined)
-        return found
+        return loaded_of(ids, states, held, quarantined)
 
     def commit(self, transaction: Transaction) -> None:
         statements = _Statements(transaction, self.shards)
@@ -232,7 +226,7 @@ class _Statements:
     """A transaction as rows, made before the database is asked for anything: encoding needs no lock."""
 
     def __init__(self, transaction: Transaction, shards: int) -> None:
-        shard = _Shards(shards)
+        shard = Shards(shards)
         self.latest: Final = transaction.latest()
         self.begun: Final[list[tuple[object, ...]]] = []
         self.followed: Final[list[tuple[object, ...]]] = []
@@ -315,17 +309,6 @@ class _Statements:
 def _many(executemany: Any, sql: str, rows: Iterable[Sequence[object]]) -> None:
     if rows:
         executemany(sql, rows)
-
-
-class _Shards(dict[str, int]):
-    """The shards of a transaction's profiles, each computed once."""
-
-    def __init__(self, shards: int) -> None:
-        self._shards = shards
-
-    def __missing__(self, profile_id: str) -> int:
-        shard = self[profile_id] = shard_of(profile_id, self._shards)
-        return shard
 
 
 @contextmanager

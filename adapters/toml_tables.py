@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from adapters.faults import Faults, Place, one_of, shown
+from adapters.toml_edits import Edits
 from adapters.toml_lines import TooDeep, lines_of
 from domain.calendar import DAY, HOUR, MINUTE, SECOND
 
@@ -31,8 +32,8 @@ _AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\
 _DIGITS: Final = re.compile(r"[0-9_]{1000,}")
 
 
-def read_toml(path: Path, faults: Faults) -> "Table | None":
-    """The root table of a file; None, with the fault noted, where there is none to be had."""
+def read_toml(path: Path, faults: Faults, edits: Edits | None = None) -> "Table | None":
+    """The root table of a file, with ``edits`` made; None, with the fault noted, where there is none to be had."""
     name = str(path)
     whole = Place(name, {})
     try:
@@ -52,10 +53,10 @@ def read_toml(path: Path, faults: Faults) -> "Table | None":
     except UnicodeDecodeError as error:
         faults.add(_line(name, content[: error.start].count(b"\n") + 1), "not UTF-8 text", "save the file as UTF-8")
         return None
-    return _parsed(name, text, faults)
+    return _parsed(name, text, faults, edits)
 
 
-def _parsed(name: str, text: str, faults: Faults) -> "Table | None":
+def _parsed(name: str, text: str, faults: Faults, edits: Edits | None) -> "Table | None":
     try:
         lines = lines_of(text)
         values = tomllib.loads(text)
@@ -73,6 +74,8 @@ def _parsed(name: str, text: str, faults: Faults) -> "Table | None":
         faults.add(_line(name, 1), "nested too deeply")
     else:
         if values:
+            if edits is not None:
+                edits.apply(values)
             return Table(Place(name, lines), values, faults, "the file")
         faults.add(_line(name, 1), "the file is empty")
     return None

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import count
 from math import factorial
+from multiprocessing import Process
 from pathlib import Path
 from random import Random
 
@@ -59,10 +60,35 @@ def year(accounts: int, policy: Policy) -> None:
 
 
 def processes(accounts: int, policy: Policy) -> None:
-    """The same on one process and on two."""
+    """The same on one process and on two: by the clock, by the processor's time, and as far as the machine lets two
+    processes that only count."""
     world = scenario(accounts, branch_accounts=max(1, accounts // 8))
-    one, two = (_timed(lambda n=n: Experiment(world, {"telecom": policy}, replications=1).run(n)) for n in (1, 2))  # type: ignore[misc]
-    print(f"{accounts:,} accounts: {one:.1f} s on one process, {two:.1f} s on two: {one / two:.2f} x")
+    clock, spent = [], []
+    for workers in (1, 2):
+        before = _processor_seconds()
+        clock.append(_timed(lambda n=workers: Experiment(world, {"telecom": policy}, replications=1).run(n)))  # type: ignore[misc]
+        spent.append(_processor_seconds() - before)
+    counting = [_timed(lambda n=n: _count_in(n)) for n in (1, 2)]  # type: ignore[misc]
+    print(
+        f"{accounts:,} accounts: {clock[0]:.1f} s on one process, {clock[1]:.1f} s on two: {clock[0] / clock[1]:.2f} x "
+        f"(two that only count: {2 * counting[0] / counting[1]:.2f} x); of the processor {spent[0]:.1f} s and "
+        f"{spent[1]:.1f} s: {2 * spent[0] / spent[1]:.2f} x where nobody else uses it"
+    )
+
+
+def _processor_seconds() -> float:
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def _count_in(processes: int) -> None:
+    counting = [Process(target=sum, args=(range(100_000_000),)) for _ in range(processes)]
+    for each in counting:
+        each.start()
+    for each in counting:
+        each.join()
 
 
 def growth(accounts: int, policy: Policy) -> None:

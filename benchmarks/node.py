@@ -20,7 +20,7 @@ import psycopg
 from adapters.cloud_events import decode
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
-from benchmarks.node_field import BATCH, POLICY, SHARDS, Field, accounts, coming_due, debts, field, traffic
+from benchmarks.node_field import BATCH, POLICY, SHARDS, Field, accounts, coming_due, debts, field, operator, traffic
 from benchmarks.node_latency import waits
 from benchmarks.rabbit_rates import bare
 from engine.envelope import Envelope
@@ -41,10 +41,10 @@ def single(scale: float, rounds: int) -> None:
     ours, peers = [], []
     for _ in range(rounds):
         with field() as some:
-            some.fill_fast_door(traffic(events // 20, events), 1)
+            some.fill_fast_door(operator(events), 1)
             ours.append(some.start().rate(events))
         with field() as some:
-            some.fill_fast_door(traffic(events // 20, events), 1)
+            some.fill_fast_door(operator(events), 1)
             peers.append(bare(some.rabbit, events // 2, SHARDS).per_second)
     _say("single events, fast door, one process", ours, peers, "bare aio-pika (consume, acknowledge, publish)")
 
@@ -55,11 +55,11 @@ def batch(scale: float, rounds: int) -> None:
     ours, peers = [], []
     for _ in range(rounds):
         with field() as some:
-            some.fill_fast_door(traffic(events // 20, events), BATCH)
+            some.fill_fast_door(operator(events), BATCH)
             ours.append(some.start().rate(events))
             counts, left = {"journal": some.count("journal")}, some.received()
         with field() as some:
-            some.fill_fast_door(traffic(events // 20, events), BATCH)
+            some.fill_fast_door(operator(events), BATCH)
             peers.append(_bare_loop(some, events, counts, left))
     _say("100 events a message, fast door, one process", ours, peers, "a bare loop with the same rows and commands")
 
@@ -73,7 +73,7 @@ def two(scale: float, rounds: int) -> None:
     for _ in range(rounds):
         for workers, rates in ((1, ones), (2, twos)):
             with field() as some:
-                some.fill_fast_door(traffic(events // 20, events), BATCH)
+                some.fill_fast_door(operator(events), BATCH)
                 nodes = some.start(workers)
                 with ThreadPoolExecutor(1) as beside:
                     load = beside.submit(_busy, lambda nodes=nodes: nodes.events() < events)  # type: ignore[misc]
@@ -90,10 +90,10 @@ def open_door(scale: float, rounds: int) -> None:
     opened, fast = [], []
     for _ in range(rounds):
         with field() as some:
-            some.fill_open_door(traffic(events // 20, events), BATCH)
+            some.fill_open_door(operator(events), BATCH)
             opened.append(some.start().rate(events))
         with field() as some:
-            some.fill_fast_door(traffic(events // 20, events), BATCH)
+            some.fill_fast_door(operator(events), BATCH)
             fast.append(some.start().rate(events))
     _say("the open door", opened, fast, "the fast door")
 
@@ -168,7 +168,7 @@ def timers(scale: float, rounds: int) -> None:
         time.sleep(max(0.0, due_at - time.time()))
         with ThreadPoolExecutor(1) as beside:
             meanwhile = beside.submit(waits, some.rabbit, 50, min(60.0, count / 25_000), _ELSEWHERE + 10)
-            while some.count("outbox") or some.count("journal", "fact = 'RunStarted'") < count:
+            while some.count("outbox") or some.count("journal", "fact = 'RunOpened'") < count:
                 time.sleep(1.0)
             took = time.time() - due_at
             tail = _tail(meanwhile.result())

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -29,6 +30,7 @@ from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
 from adapters.rabbit_parcels import joined
 from adapters.rabbit_topology import OUT
+from benchmarks.filling import fill
 from domain.shards import shard_of
 from tests.adapters.run_process import DMS, environment
 from tests.services.plain_client import PlainClient
@@ -38,6 +40,8 @@ from tests.services.rabbit_hosts import virtual_hosts
 SHARDS: Final = 16
 BATCH: Final = 100
 POSTGRES: Final = os.environ.get("DMS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+UNWORKED: Final = "unworked"
+"""The reading of events that came to anything but being worked."""
 POLICY: Final = """
 [policy]
 name = "at-once"
@@ -81,13 +85,23 @@ reverse = "unblock"
 def accounts(count: int) -> Iterator[tuple[str, bytes]]:
     """An event that makes each account, with its subject."""
     for number in range(count):
-        data = '{"projection":"account","party":"person","currency":"RUB","attributes":{"region":"SPB"}}'
-        yield _event(f"a-{number}", number, "account.updated", data)
+        yield _account(number)
+
+
+def _account(number: int) -> tuple[str, bytes]:
+    data = '{"projection":"account","party":"person","currency":"RUB","attributes":{"region":"SPB"}}'
+    return _event(f"a-{number}", number, "account.updated", data)
+
+
+def operator(events: int) -> Iterator[tuple[str, bytes]]:
+    """So many events of an operator: one in twenty makes an account, then comes their `traffic`."""
+    count = events // 20
+    return chain(accounts(count), traffic(count, events - count))
 
 
 def traffic(accounts: int, events: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
-    """A month of an operator: invoices and what pays them, 15 of 100 overdue when they come (a notice and a block, and
-    with the payment the end of the block), and one event in ten a promise, a hold or a contact."""
+    """A month of accounts that are known: invoices and what pays them, 15 of 100 overdue when they come (a notice and a
+    block, and with the payment the end of the block), and one event in ten a promise or a contact."""
     rng = random.Random(seed)
     today = datetime.now(UTC).date()
     long_ago, later = today - timedelta(days=40), today + timedelta(days=9)
@@ -98,28 +112,27 @@ def traffic(accounts: int, events: int, seed: int = 1) -> Iterator[tuple[str, by
             at = rng.randrange(len(unpaid))
             unpaid[at], unpaid[-1] = unpaid[-1], unpaid[at]
             invoice, account, amount = unpaid.pop()
-            data = f'{{"payment_id":"P-{invoice}","amount":{amount}}}'
-            yield _event(f"e-{number}", account, "payment.received", data)
+            data = f'{{"payment_id":"P-{seed}-{invoice}","amount":{amount}}}'
+            yield _event(f"e-{seed}-{number}", account, "payment.received", data)
         elif draw < 0.9:
             account, amount = rng.randrange(accounts), rng.randrange(10_000, 200_000)
             issued = long_ago if rng.random() < 0.15 else today
-            data = f'{{"invoice_id":"I-{number}","amount":{amount},"issued_on":"{issued}"}}'
+            data = f'{{"invoice_id":"I-{seed}-{number}","amount":{amount},"issued_on":"{issued}"}}'
             unpaid.append((number, account, amount))
-            yield _event(f"e-{number}", account, "invoice.issued", data)
+            yield _event(f"e-{seed}-{number}", account, "invoice.issued", data)
         elif draw < 0.95:
-            data = f'{{"promise_id":"R-{number}","amount":10000,"pay_by":"{later}"}}'
-            yield _event(f"e-{number}", rng.randrange(accounts), "promise.made", data)
+            data = f'{{"promise_id":"R-{seed}-{number}","amount":10000,"pay_by":"{later}"}}'
+            yield _event(f"e-{seed}-{number}", rng.randrange(accounts), "promise.made", data)
         else:
             data = '{"kind":"call","direction":"out","actor":"belov","outcome":"spoke","note":""}'
-            yield _event(f"e-{number}", rng.randrange(accounts), "contact.made", data)
+            yield _event(f"e-{seed}-{number}", rng.randrange(accounts), "contact.made", data)
 
 
 def debts(count: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
     """Two events for each of so many accounts: it comes into being, and owes since long ago: a notice and a block."""
     issued = datetime.now(UTC).date() - timedelta(days=40)
     for number in range(first, first + count):
-        data = '{"projection":"account","party":"person","currency":"RUB","attributes":{"region":"SPB"}}'
-        yield _event(f"a-{number}", number, "account.updated", data)
+        yield _account(number)
         data = f'{{"invoice_id":"I-{number}","amount":50000,"issued_on":"{issued}"}}'
         yield _event(f"i-{number}", number, "invoice.issued", data)
 
@@ -128,8 +141,7 @@ def coming_due(count: int, days: int) -> Iterator[tuple[str, bytes]]:
     """Two events for each of so many accounts: it comes into being, and will be overdue in so many days."""
     due = datetime.now(UTC).date() + timedelta(days=days - 1)
     for number in range(count):
-        data = '{"projection":"account","party":"person","currency":"RUB","attributes":{"region":"SPB"}}'
-        yield _event(f"a-{number}", number, "account.updated", data)
+        yield _account(number)
         issued = due - timedelta(days=30)
         data = f'{{"invoice_id":"I-{number}","amount":50000,"issued_on":"{issued}","due_on":"{due}"}}'
         yield _event(f"i-{number}", number, "invoice.issued", data)
@@ -172,16 +184,14 @@ class Field:
         by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
         for subject, body in events:
             by_shard[shard_of(subject, SHARDS)].append(body)
-        with PlainClient(self.rabbit) as plain:
-            for shard, bodies in enumerate(by_shard):
-                plain.publish_at_once("dms.shards", str(shard), _packed(bodies, a_message))
+        packed = ((str(at), body) for at, bodies in enumerate(by_shard) for body in _packed(bodies, a_message))
+        fill(self.rabbit, "dms.shards", packed)
         return sum(map(len, by_shard))
 
     def fill_open_door(self, events: Iterator[tuple[str, bytes]], a_message: int) -> int:
         """Events of any mix at the open door."""
         bodies = [body for _, body in events]
-        with PlainClient(self.rabbit) as plain:
-            plain.publish_at_once("dms.in", "", _packed(bodies, a_message))
+        fill(self.rabbit, "dms.in", (("", body) for body in _packed(bodies, a_message)))
         return len(bodies)
 
     def start(self, workers: int = 1, days_ahead: float = 0.0) -> "Nodes":
@@ -252,6 +262,8 @@ class Nodes:
                     name, _, value = line.rpartition(" ")
                     key = name.partition("{")[0]
                     sums[key] = sums.get(key, 0.0) + float(value)
+                    if key == "dms_events_total" and 'outcome="accepted"' not in name:
+                        sums[UNWORKED] = sums.get(UNWORKED, 0.0) + float(value)
         return sums
 
     def events(self) -> float:
@@ -273,6 +285,8 @@ class Nodes:
             now = time.perf_counter()
             readings = self.readings()
             done = readings.get("dms_events_total", 0.0)
+            if readings.get(UNWORKED):
+                raise RuntimeError(f"{readings[UNWORKED]:,.0f} events were held or rejected instead of worked")
             if done and not first_at:
                 first_at, first = now, done
             if done >= events and not readings.get("dms_outbox_pending", 0.0):

@@ -19,6 +19,7 @@ from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
 from adapters.rabbit_parcels import joined
 from adapters.rabbit_topology import OUT, shard_queue
+from benchmarks.filling import fill
 from engine.ports import OutgoingEvent
 from tests.services.plain_client import PlainClient
 from tests.services.rabbit_hosts import VirtualHosts, virtual_hosts
@@ -61,8 +62,7 @@ def filled(hosts: VirtualHosts, messages: int, events_a_message: int) -> str:
     with PlainClient(url) as plain:
         plain.channel.queue_declare("receiver", durable=True, arguments={"x-queue-type": "quorum"})
         plain.channel.queue_bind("receiver", OUT, "#")
-        for shard in range(SHARDS):
-            plain.publish_at_once("dms.shards", str(shard), [body for at, body in bodies if at == shard])
+    fill(url, "dms.shards", ((str(at), body) for at, body in bodies))
     broker.disconnect()
     return url
 

@@ -14,6 +14,7 @@ from domain.prevention import passed_reminders
 from domain.profile import Profile
 from domain.record import Record
 from domain.rules import Account, account_of, classified
+from domain.shared import shared
 from domain.tasks import closed_task
 
 _INTEGER_MAX: Final = 2**63 - 1
@@ -137,7 +138,7 @@ def fold_updated(profile: Profile, event: m.AccountUpdated) -> None:
                 merged.pop(name, None)
             else:
                 merged[intern(name)] = intern(value) if isinstance(value, str) else value
-        profile.attributes = merged or None
+        profile.attributes = shared(merged) if merged else None
 
 
 def fold_closed(profile: Profile, event: m.AccountClosed) -> None:

@@ -14,8 +14,11 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60_000_000
 HOUR: Final = 3_600_000_000
 DAY: Final = 86_400_000_000
-NEVER: Final = 1 << 62
-"""Later than every instant: the wake-up of a profile that waits for nothing."""
+NEVER: Final = (1 << 62) - 1
+"""Later than every instant: the wake-up of a profile that waits for nothing.
+
+One less than a round number: it is the greatest that compiled code keeps in a register, and not as an object.
+"""
 
 EPOCH_DAY: Final = 719_163  # date(1970, 1, 1).toordinal()
 _LAST: Final = date.max

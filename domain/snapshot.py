@@ -13,6 +13,7 @@ from domain.events import MeasureRequested
 from domain.first_format import thaw_ledger_1
 from domain.ledger import Claim, Item, Payment
 from domain.profile import Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
+from domain.shared import shared
 
 FORMAT: Final = 2
 """The format that `freeze` writes."""
@@ -216,7 +217,7 @@ def _thawed(
         attributes,
         profile.closed,
     ) = account
-    profile.attributes = dict(attributes) if attributes is not None else None
+    profile.attributes = shared(dict(attributes)) if attributes is not None else None
     thaw_ledger(profile, ledger)
     (
         profile.policy_version,

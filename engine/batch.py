@@ -1,5 +1,6 @@
 """The batch: from worked errands to the one transaction that makes them so."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -38,7 +39,7 @@ class Scribe:
         self._keeps: Final = keeps
 
     def write(
-        self, intake: Intake, errands: Iterable[Errand], unwritten: Collection[str], transaction: Transaction
+        self, intake: Intake, errands: Collection[Errand], unwritten: Collection[str], transaction: Transaction
     ) -> None:
         """Writes a batch into its transaction; each event is counted with its outcome.
 
@@ -55,6 +56,7 @@ class Scribe:
                 self._keep(errand, transaction)
         # All at once, which C does: 0.05 µs a fact instead of 0.2.
         self._tally.facts.update(kinds)
+        self._count_arrivals(errands)
 
     def _reject(self, envelope: Envelope, refusal: Refusal, at: int, transaction: Transaction) -> None:
         self._tally.count(envelope.counted_type, "rejected")
@@ -98,6 +100,20 @@ class Scribe:
 
     def _reject_late(self, refused: Refused, transaction: Transaction) -> None:
         self._reject(_envelope_of(refused.arrival), refused.refusal, refused.at, transaction)
+
+    def _count_arrivals(self, errands: Iterable[Errand]) -> None:
+        accepted: list[str] = []
+        held: list[str] = []
+        for errand in errands:
+            others = () if not errand.refused else {id(each.arrival) for each in errand.refused}
+            waiting = () if errand.newly_held is None else {id(each) for each in errand.newly_held}
+            for arrival in errand.arrivals:
+                envelope = arrival.ticket
+                if isinstance(envelope, Envelope) and id(arrival) not in others:
+                    (held if id(arrival) in waiting else accepted).append(envelope.type or "")
+        for outcome, types in (("accepted", accepted), ("held", held)):
+            for type_, count in Counter(types).items():
+                self._tally.events[type_, outcome] += count
 
     def _count_measure(self, fact: Record) -> None:
         assert isinstance(fact, MeasureRequested)

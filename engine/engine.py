@@ -7,8 +7,7 @@ An engine works the shards that are its own (`engine.tenure`), and is alone to d
 for a shard that has another owner.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,18 +17,17 @@ from typing import Final
 from actors.errand import Arrival, Errand
 from actors.profile import Crew
 from domain.calendar import MINUTE, NEVER, SECOND
-from domain.events import MeasureRequested, SegmentChanged
-from domain.messages import HoldCommand, ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
+from domain.events import SegmentChanged
+from domain.messages import ManagerChosen, PolicyPublished, ReleaseCommand, WithdrawCommands
 from domain.record import Record
 from domain.shards import shard_of
 from engine.ballot import Ballot, VoteRefused
 from engine.batch import Scribe
 from engine.codec import Codec
 from engine.desks import Desks
-from engine.envelope import Envelope
 from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
-from engine.last_look import Withdrawals, ended_runs, withdraw
+from engine.last_look import Withdrawals, ended_runs, held_back, withdraw
 from engine.letters import Contents, DeskAnswer, DeskNote, Letter, Release, Voice, subjects_of_all
 from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Coordination, Delivery, PolicySource, Store, Transaction
@@ -49,7 +47,7 @@ class EngineSettings:
     """
 
     batch_max: int = 2_000
-    timers_max: int = 5_000
+    timers_max: int = 500
     active_max: int = 200_000
     carry_max: int = 500
     hold_unknown_us: int = 10 * MINUTE
@@ -204,9 +202,10 @@ class Engine:
         """Has what waits in quarantine for a profile worked again. May be called from any thread."""
         self._post([profile_id], actor, Release(profile_id, actor))
 
-    def turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool = False) -> Transaction:
+    def turn(self, deliveries: Sequence[Delivery], until: int | None = None, backlog: bool = False) -> Transaction:
         """One batch: the deliveries in order, then every timer before ``until``.
 
+        Without it, until the instant after the last of them was accepted: what they bring about takes effect with them.
         With a ``backlog`` (the engine was away and messages still wait) timers stay where they are. Returns what was
         handed to the commit. What it raises has taken everything in memory with it, and deliveries come again.
         """
@@ -244,18 +243,18 @@ class Engine:
             self._lane.stop(timeout_s=10)
             self._tenure.end()
 
-    def _turn(self, deliveries: Sequence[Delivery], until: int, backlog: bool) -> Transaction:
+    def _turn(self, deliveries: Sequence[Delivery], until: int | None, backlog: bool) -> Transaction:
         self._adopt_policy()
         crew = self._crew
         # While messages wait that came before the start, every timer is late: they take effect first.
         on_time = max(self._started_at, self._clock.now() - self.settings.late_us) if crew.freezes else 0
         crew.late_before = NEVER if backlog else on_time
         intake = self._door.take(deliveries)
+        if until is None:
+            until = self._clock.now() + 1
         for unreadable in intake.unreadable:
             self._broker.dead_letter(unreadable.body, unreadable.reason)
-        if not backlog:
-            self._look_ahead(until)
-        due = [] if backlog else self.timers.pop_before(until, self.settings.timers_max)
+        due = [] if backlog else self._due(until)
         errands = {profile_id: Errand(profile_id, [], until) for profile_id in due}
         for profile_id, arrivals in intake.arrivals.items():
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
@@ -276,7 +275,6 @@ class Engine:
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
-        self._count(worked)
         if self.trail.follows:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
@@ -356,10 +354,19 @@ class Engine:
             ):
                 errands[profile_id] = Errand(profile_id, [Arrival(PolicyPublished(at), None)])
 
+    def _due(self, until: int) -> list[str]:
+        """The profiles with the earliest timers before ``until``, so many as one batch may have."""
+        limit = self.settings.timers_max
+        if not self.settings.keeps or until < self._horizon:
+            return self.timers.pop_before(until, limit)
+        due = self.timers.pop_before(min(until, self._horizon + 1), limit)
+        if len(due) < limit:
+            self._look_ahead(until)
+            due += self.timers.pop_before(until, limit - len(due))
+        return due
+
     def _look_ahead(self, until: int) -> None:
         """Fetches the timers of the near horizon from the store."""
-        if until < self._horizon or not self.settings.keeps:
-            return
         self.settle()
         ahead = until + self.settings.horizon_us
         limit = self.settings.timers_max * 4
@@ -470,7 +477,7 @@ class Engine:
             for errand, place, fact in ended:
                 withdraw(errand, place, fact, waiting.get((errand.profile_id, fact.run_id), []), withdrawals)
             transaction.withdrawn.extend(withdrawals.event_ids)
-        errands = [*_held_back(worked, withdrawals.unwritten), *withdrawals.errands]
+        errands = [*held_back(worked, withdrawals.unwritten), *withdrawals.errands]
         if errands:
             worked.extend(self._workshop.run(errands, []))
         return frozenset(withdrawals.unwritten)
@@ -517,33 +524,3 @@ class Engine:
         except Exception as failure:
             # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
             self.publish_failure = failure
-
-    def _count(self, worked: Iterable[Errand]) -> None:
-        accepted: list[str] = []
-        held: list[str] = []
-        for errand in worked:
-            others = () if not errand.refused else {id(each.arrival) for each in errand.refused}
-            waiting = () if errand.newly_held is None else {id(each) for each in errand.newly_held}
-            for arrival in errand.arrivals:
-                envelope = arrival.ticket
-                if isinstance(envelope, Envelope) and id(arrival) not in others:
-                    (held if id(arrival) in waiting else accepted).append(envelope.type or "")
-        for outcome, types in (("accepted", accepted), ("held", held)):
-            for type_, count in Counter(types).items():
-                self.tally.events[type_, outcome] += count
-
-
-def _held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:
-    """What breakers hold back is told to the profiles: its deadline does not run meanwhile."""
-    errands = []
-    for errand in worked:
-        if errand.withheld is not None:
-            messages = [
-                HoldCommand(fact.at, fact.command_id, errand.withheld[fact.command_id])
-                for fact in errand.facts
-                if isinstance(fact, MeasureRequested)
-                and fact.command_id in errand.withheld
-                and fact.command_id not in unwritten
-            ]
-            errands.append(Errand(errand.profile_id, [Arrival(message, None) for message in messages]))
-    return errands

@@ -12,7 +12,7 @@ from typing import Final
 
 from actors.errand import Arrival, Errand
 from domain.events import MeasureRequested, RunClosed
-from domain.messages import WithdrawCommands
+from domain.messages import HoldCommand, WithdrawCommands
 from domain.profile import Profile
 from engine.ports import OutgoingEvent
 
@@ -35,6 +35,22 @@ def ended_runs(worked: Iterable[Errand]) -> Iterator[tuple[Errand, int, RunClose
         for place, fact in enumerate(errand.facts):
             if type(fact) is RunClosed and fact.outcome in _ENDS:
                 yield errand, place, fact
+
+
+def held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:
+    """What breakers hold back is told to the profiles: its deadline does not run meanwhile."""
+    errands = []
+    for errand in worked:
+        if errand.withheld is not None:
+            messages = [
+                HoldCommand(fact.at, fact.command_id, errand.withheld[fact.command_id])
+                for fact in errand.facts
+                if isinstance(fact, MeasureRequested)
+                and fact.command_id in errand.withheld
+                and fact.command_id not in unwritten
+            ]
+            errands.append(Errand(errand.profile_id, [Arrival(message, None) for message in messages]))
+    return errands
 
 
 def withdraw(

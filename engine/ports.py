@@ -254,6 +254,10 @@ class StoreReader(Protocol):
     def journal(self, profile_id: str) -> Iterable[JournalEntry]:
         """All facts of a profile, in order."""
 
+    def history(self, kinds: Collection[type[Record]]) -> Iterable[JournalEntry]:
+        """The facts of these kinds of all profiles, in order of time (at one instant: of profile, then number), without
+        holding them all in memory."""
+
     def profile_ids(self) -> Iterable[str]:
         """All profiles, in order of id."""
 

@@ -120,7 +120,7 @@ class Service:
         else:
             left = backlog - len(deliveries)
         if deliveries or self.engine.is_due(self._clock.now()):
-            self.engine.turn(deliveries, self._clock.now() + 1, backlog > 0)
+            self.engine.turn(deliveries, backlog=backlog > 0)
             self._tell_of_failed_publishing()
         else:
             self.engine.rest()

@@ -6,14 +6,15 @@ acted costs nothing here. This is the laboratory's inner loop; it compiles with 
 """
 
 from array import array
-from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Final, Protocol, TypeAlias
 
 from domain.calendar import NEVER
 from domain.events import MeasureRequested, PromiseBroken, PromiseKept, RunClosed, TaskOpened
+from domain.evolve import evolve
 from domain.messages import (
     AccountUpdated,
+    AttributeValue,
     BalanceChanged,
     InvoiceIssued,
     MeasureCompleted,
@@ -25,20 +26,24 @@ from domain.profile import Profile
 from domain.record import Record
 from domain.work import work
 
-MESSAGE: Final = 0
-TIMER: Final = 1
-"""The rank of an action at its instant: all messages come before timers."""
-
+_TIMERS: Final = 1 << 40
 LETTER: Final = 0
 INVOICE: Final = 1
 BALANCE: Final = 2
 PAYMENT: Final = 3
-REMINDED: Final = 4  # before the timer that it takes the place of
-WAKE: Final = 5
+REMINDED: Final = _TIMERS + 4  # before the timer that it takes the place of
+WAKE: Final = _TIMERS + 5
 
-Action: TypeAlias = tuple[int, int, int, int, int, int, int]
-"""Instant, rank, account, what, and three numbers more: an invoice's item, amount and due day; a payment's serial
-number and amount; a balance and its sequence; a letter's number. `REMINDED` is a timer whose commands left already."""
+TURN: Final = 8
+"""An action's turn among those of its instant is ``account * TURN`` plus what it is: messages before timers, then by
+account. One number, since comparing tuples of boxed numbers was a seventh of the casework."""
+
+Action: TypeAlias = tuple[int, int, int, int, int]
+"""Instant, turn, and three numbers more: an invoice's item, amount and due day; a payment's serial number and amount; a
+balance and its sequence. `REMINDED` is a timer whose commands left already."""
+
+Letter: TypeAlias = tuple[int, int, int]
+"""Instant, turn, and the number of the message that was posted."""
 
 SOURCE: Final = "billing"
 _DELIVERED: Final = frozenset({"notify", "legal", "task"})
@@ -69,6 +74,17 @@ class Outside(Protocol):
         """A letter comes to an account at rest: it must hear first of the debts that were not worth telling yet."""
 
 
+class Beginning:
+    """What the domain decided of the account event that begins every profile of a kind, and what came of it."""
+
+    __slots__ = ("attributes", "facts", "wake_at")
+
+    def __init__(self, facts: list[Record], attributes: dict[str, AttributeValue] | None, wake_at: int) -> None:
+        self.facts: Final = facts
+        self.attributes: Final = attributes
+        self.wake_at: Final[int] = wake_at
+
+
 class Casework:
     """The profiles of one branch, and the actions of the day that is worked.
 
@@ -86,9 +102,8 @@ class Casework:
         outside: Outside,
         prefix: str = "",
     ) -> None:
-        self.profiles: Final[dict[int, Profile]] = {}
-        self.sent: list[tuple[int, int, int, int]] = []
-        """The day's commands: account, code of the measure, instant, sending."""
+        self.sent: list[int] = []
+        """The day's commands, four numbers each: account, code of the measure, instant, sending."""
         self.wakes: Final[array[int]] = array("q", [NEVER]) * len(kinds)
         """When each account wants to be woken; shared with whoever looks at all of them at once."""
         self.resting: Final[bytearray] = bytearray(len(kinds))
@@ -108,6 +123,8 @@ class Casework:
         """What was commanded for them."""
         self.reminded: Final[dict[int, list[str]]] = {}
         """The reminders that accounts got before their profiles could hear of them."""
+        # A list, since a dictionary with its keys takes a hundred bytes more for each.
+        self._profiles: Final[list[Profile | None]] = [None] * len(kinds)
         self._policy: Final = policy
         self._name: Final = name
         self._prefix: Final = prefix
@@ -117,12 +134,32 @@ class Casework:
         self._outside: Final = outside
         self._actions: list[Action] = []
         self._next: int = 0
-        self._aside: list[Action] = []
-        self._letters: dict[int, Record] = {}
+        # Two heaps beside what is known beforehand: wakes, each one number (`_wake_key`), and letters.
+        self._wakes: list[int] = []
+        self._bits: Final = len(kinds).bit_length()
+        self._letters: list[Letter] = []
+        self._posted: dict[int, Record] = {}
         self._numbered: int = 0
-        self._later: dict[int, list[Action]] = {}
+        self._later: dict[int, list[Letter]] = {}
+        self._midnight: int = 0
         self._ends: int = 0
-        self._facts: list[Record] = []
+        self._beginnings: Final[dict[int, Beginning]] = {}
+        self._past_runs: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
+
+    @property
+    def profiles(self) -> dict[int, Profile]:
+        """The profiles that have begun, by account."""
+        return {account: profile for account, profile in enumerate(self._profiles) if profile is not None}
+
+    def profile(self, account: int) -> Profile:
+        """The profile of an account, which has begun."""
+        profile = self._profiles[account]
+        assert profile is not None
+        return profile
+
+    def adopt(self, account: int, profile: Profile) -> None:
+        """A profile that was there before."""
+        self._profiles[account] = profile
 
     def watch(self, accounts: set[int]) -> None:
         """From the beginning on, what these accounts' profiles hear is kept, and what is commanded for them."""
@@ -130,17 +167,19 @@ class Casework:
         for account in sorted(accounts):
             self.heard.append((account, self._introductions[self._kinds[account]]))
 
-    def begin(self, ends: int, actions: Iterable[Action], day: int, troubled: set[int]) -> None:
-        """A day that ends before ``ends``, with what is known of it beforehand."""
+    def begin(
+        self, midnight: int, ends: int, day: int, actions: list[Action], awake: list[int], troubled: set[int]
+    ) -> None:
+        """A day from ``midnight`` until before ``ends``, with what is known of it beforehand: ``actions``, and the
+        accounts that have to be woken at their instant in ``wakes``."""
         self.troubled = troubled
+        self._midnight = midnight
         self._ends = ends
-        todays = list(actions)
-        posted = self._later.pop(day, None)
-        if posted is not None:
-            todays.extend(posted)
-        todays.sort()
-        self._actions = todays
+        self._actions = sorted(actions)
         self._next = 0
+        # A sorted list is a heap.
+        self._wakes = sorted([self._wake_key(account, self.wakes[account]) for account in awake])
+        self._letters = sorted(self._later.pop(day, []))
         self.sent = []
         self.switches = []
 
@@ -155,10 +194,10 @@ class Casework:
     def post(self, at: int, account: int, letter: Record) -> None:
         """A message that reaches the account at ``at``."""
         self._numbered += 1
-        self._letters[self._numbered] = letter
-        action = (at, MESSAGE, account, LETTER, self._numbered, 0, 0)
+        self._posted[self._numbered] = letter
+        action = (at, account * TURN + LETTER, self._numbered)
         if at < self._ends:
-            heappush(self._aside, action)
+            heappush(self._letters, action)
             return
         day = self._policy.zone.day(at)
         later = self._later.get(day)
@@ -170,26 +209,48 @@ class Casework:
     def work(self) -> bool:
         """Works the day's actions in order of time, to its end (True) or to ``pauses_at`` (False)."""
         actions = self._actions
-        aside = self._aside
+        wakes = self._wakes
+        letters = self._letters
         count = len(actions)
+        account_mask = (1 << self._bits) - 1
         while True:
-            if aside and (self._next >= count or aside[0] < actions[self._next]):
-                action = aside[0]
-                if action[0] >= self.pauses_at:
-                    return False
-                heappop(aside)
-            elif self._next < count:
+            at = NEVER
+            turn = 0
+            if self._next < count:
                 action = actions[self._next]
-                if action[0] >= self.pauses_at:
-                    return False
-                self._next += 1
-            else:
+                at = action[0]
+                turn = action[1]
+            is_wake = False
+            if wakes:
+                wake_at = (wakes[0] >> self._bits) + self._midnight
+                wake_turn = (wakes[0] & account_mask) * TURN + WAKE
+                if wake_at < at or (wake_at == at and wake_turn < turn):
+                    is_wake = True
+                    at = wake_at
+                    turn = wake_turn
+            is_letter = False
+            if letters:
+                letter = letters[0]
+                if letter[0] < at or (letter[0] == at and letter[1] < turn):
+                    is_letter = True
+                    at = letter[0]
+                    turn = letter[1]
+            if at == NEVER:
                 return self.pauses_at >= self._ends
-            self.act(action)
+            if at >= self.pauses_at:
+                return False
+            if is_letter:
+                self.act(at, turn, heappop(letters)[2], 0, 0)
+            elif is_wake:
+                heappop(wakes)
+                self.act(at, turn, 0, 0, 0)
+            else:
+                self._next += 1
+                self.act(at, turn, action[2], action[3], action[4])
 
     def tell(self, account: int, message: Record) -> None:
         """Hands a message to a profile, which begins with it if there is none; one that is closed hears no more."""
-        profile = self.profiles.get(account)
+        profile = self._profiles[account]
         if profile is None:
             profile = self._introduced(account)
         if len(self.reminded) > 0 and account in self.reminded:
@@ -198,10 +259,11 @@ class Casework:
         if not profile.closed:
             self._hear(account, profile, message)
 
-    def act(self, action: Action) -> None:
+    def act(self, at: int, turn: int, first: int, second: int, third: int) -> None:
         """An action happens."""
-        at, _, account, what, first, second, third = action
-        profile = self.profiles.get(account)
+        what = turn & _TIMERS | turn & TURN - 1
+        account = (turn - what) // TURN
+        profile = self._profiles[account]
         message: Record
         if what >= REMINDED:
             if profile is None or profile.wake_at > at:
@@ -209,7 +271,6 @@ class Casework:
             message = Wake(at)
             if what == REMINDED:
                 work(profile, message, self._policy, [], True)
-                self.wakes[account] = NEVER
                 self._wait(account, profile.wake_at)
                 return
         elif what == PAYMENT:
@@ -219,24 +280,38 @@ class Casework:
         elif what == BALANCE:
             message = BalanceChanged(at, first, second, SOURCE)
         else:
-            message = self._letters.pop(first)
+            message = self._posted.pop(first)
             if self.resting[account] != 0:
                 self._outside.catch_up(account)
         self.tell(account, message)
 
     def _introduced(self, account: int) -> Profile:
+        """A profile that has heard of its account, as the domain decided for the first of the same kind."""
         profile = Profile(f"{self._name}{account}")
-        self.profiles[account] = profile
-        introduction = self._introductions[self._kinds[account]]
-        work(profile, introduction, self._policy, [])
+        self._profiles[account] = profile
+        kind = self._kinds[account]
+        beginning = self._beginnings.get(kind)
+        if beginning is None:
+            facts: list[Record] = []
+            work(profile, self._introductions[kind], self._policy, facts)
+            self._beginnings[kind] = Beginning(facts, profile.attributes, profile.wake_at)
+            return profile
+        for fact in beginning.facts:
+            evolve(profile, fact)
+        # A profile's attributes are replaced, never changed: all of a kind share theirs.
+        profile.attributes = beginning.attributes
+        profile.wake_at = beginning.wake_at
         return profile
+
+    def _wake_key(self, account: int, wake_at: int) -> int:
+        """A wake as one number that sorts by instant, then by account."""
+        return (wake_at - self._midnight << self._bits) + account
 
     def _hear(self, account: int, profile: Profile, message: Record) -> None:
         is_watched = self.watched is not None and account in self.watched
         if is_watched and not isinstance(message, Wake):
             self.heard.append((account, message))
-        facts = self._facts
-        facts.clear()
+        facts: list[Record] = []
         # Where nothing fails, a command is confirmed with its instant: nothing else would come of a later answer.
         confirms = not is_watched and account not in self.troubled
         refusal = work(profile, message, self._policy, facts, confirms)
@@ -245,33 +320,30 @@ class Casework:
             self._outside.refused(account, message, refusal.reason)
             return
         self.facts_seen += len(facts)
-        if len(facts) > 0:
-            # Who carries something out may bring the next message at once: these facts are of this one.
-            self._facts = []
-            for fact in facts:
-                if isinstance(fact, MeasureRequested):
-                    self._commanded(account, profile, fact)
-                elif isinstance(fact, RunClosed):
-                    self._outside.ended(account, fact.at, fact.outcome)
-                elif isinstance(fact, TaskOpened):
-                    self._outside.opened(account, profile, fact)
-                elif isinstance(fact, PromiseKept):
-                    self._outside.promise_ended(account, fact.at, True)
-                elif isinstance(fact, PromiseBroken):
-                    self._outside.promise_ended(account, fact.at, False)
-            self._facts = facts
+        for fact in facts:
+            if isinstance(fact, MeasureRequested):
+                self._commanded(account, profile, fact)
+            elif isinstance(fact, RunClosed):
+                self._outside.ended(account, fact.at, fact.outcome)
+                if profile.past_runs is not None:
+                    # Most runs have issued the same as some other: they share the names.
+                    issued = profile.past_runs[-1]
+                    profile.past_runs[-1] = self._past_runs.setdefault(issued, issued)
+            elif isinstance(fact, TaskOpened):
+                self._outside.opened(account, profile, fact)
+            elif isinstance(fact, PromiseKept):
+                self._outside.promise_ended(account, fact.at, True)
+            elif isinstance(fact, PromiseBroken):
+                self._outside.promise_ended(account, fact.at, False)
         wake_at = profile.wake_at
-        if isinstance(message, Wake):
-            self.wakes[account] = NEVER
         self._wait(account, wake_at)
         self.resting[account] = 1 if wake_at == NEVER and is_at_rest(profile) else 0
 
     def _wait(self, account: int, wake_at: int) -> None:
-        """The account wants to be woken; within the day that is an action, unless it is one already."""
-        before = self.wakes[account]
+        """The account wants to be woken; within the day that is an action, and of two the second finds nothing due."""
         self.wakes[account] = wake_at
-        if wake_at < self._ends and wake_at != before:
-            heappush(self._aside, (wake_at, TIMER, account, WAKE, 0, 0, 0))
+        if wake_at < self._ends:
+            heappush(self._wakes, self._wake_key(account, wake_at))
 
     def _commanded(self, account: int, profile: Profile, command: MeasureRequested) -> None:
         is_watched = self.watched is not None and account in self.watched
@@ -279,7 +351,11 @@ class Casework:
             self.asked.append((account, command))
         at = command.at
         kind = command.kind
-        self.sent.append((account, self._codes[command.plan or ""][command.measure], at, command.attempt))
+        sent = self.sent
+        sent.append(account)
+        sent.append(self._codes[command.plan or ""][command.measure])
+        sent.append(at)
+        sent.append(command.attempt)
         if account in self.troubled and self._outside.troubled(account, profile, command):
             return
         if kind == "restrict":

@@ -45,7 +45,7 @@ class _Ringing:
     def begin(self, at: int) -> int:
         """A free line rings, if the debt is still worked and the debtor may be rung at this hour."""
         site, dialler = self._site, self._site.scenario.dialler
-        profile = site.cases.profiles[self._account]
+        profile = site.cases.profile(self._account)
         if profile.closed or profile.run is None:
             return self._given_up()
         if contact_opening(profile, site.policy, at) > at:

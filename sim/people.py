@@ -157,12 +157,12 @@ class _Errand:
             site.promised.setdefault(day + ahead, []).append(account)
 
     def _is_open(self) -> bool:
-        profile = self._site.cases.profiles[self.account]
+        profile = self._site.cases.profile(self.account)
         return not profile.closed and profile.tasks is not None and self._task.task_id in profile.tasks
 
     def _may_call(self, day: int) -> bool:
         """People keep the caps, too: nobody calls where the rules forbid another call today."""
-        profile, policy = self._site.cases.profiles[self.account], self._site.policy
+        profile, policy = self._site.cases.profile(self.account), self._site.policy
         return profile.party not in policy.contact.parties or within_caps(profile, policy, "call", day)
 
     def _ask_again(self, _: Event) -> None:

@@ -5,6 +5,7 @@ ten thousand accounts are a handful of operations. It follows the ledger's rule 
 oldest due date first, and what is too much is a prepayment.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -37,7 +38,9 @@ class Receivables:
         self.left: Final[Money] = np.zeros((accounts, items_max), dtype=np.int64)
         self.billed: Final[Money] = np.zeros((accounts, items_max), dtype=np.int64)
         self.due: Final[Days] = np.full((accounts, items_max), NO_DUE, dtype=np.int32)
-        self.issued_at: Final[Money] = np.zeros((accounts, items_max), dtype=np.int64)
+        # Accounts are billed together: an item's instant is one of a few hundred, and its number takes a quarter.
+        self._instants: Final[list[int]] = []
+        self._issued: Final = np.zeros((accounts, items_max), dtype=np.int16)
         self.outstanding: Final[Money] = np.zeros(accounts, dtype=np.int64)
         self.oldest: Final[Days] = np.full(accounts, NO_DUE, dtype=np.int32)
         self.count: Final[npt.NDArray[np.int32]] = np.zeros(accounts, dtype=np.int32)
@@ -50,7 +53,9 @@ class Receivables:
         self.left[rows, items] = amounts
         self.billed[rows, items] = amounts
         self.due[rows, items] = due
-        self.issued_at[rows, items] = at
+        if not self._instants or self._instants[-1] != at:
+            self._instants.append(at)
+        self._issued[rows, items] = len(self._instants) - 1
         self.outstanding[rows] += amounts
         self.oldest[rows] = np.minimum(self.oldest[rows], due)
         ahead = rows[self.prepaid[rows] > 0]
@@ -60,10 +65,38 @@ class Receivables:
         self.prepaid[ahead] -= used
         return self.pay(ahead, used)
 
+    def issued_at(self, rows: Rows, items: npt.NDArray[np.integer]) -> Money:
+        """The instants at which the items of ``rows`` came."""
+        found: Money = np.array(self._instants, dtype=np.int64)[self._issued[rows, items]]
+        return found
+
     def pay(self, rows: Rows, amounts: Money) -> Parts:
         """Payments of the accounts ``rows`` (each at most once); what exceeds their debt waits for the next item."""
         if len(rows) == 0:
             return _NOTHING
+        owed = self.outstanding[rows]
+        is_all = amounts >= owed
+        if is_all.all():
+            return self._clear(rows, amounts - owed)
+        if is_all.any():
+            cleared = self._clear(rows[is_all], (amounts - owed)[is_all])
+            parts = self._pay_part(rows[~is_all], amounts[~is_all])
+            return joined([cleared, parts])
+        return self._pay_part(rows, amounts)
+
+    def _clear(self, rows: Rows, over: Money) -> Parts:
+        """All that the accounts owe is paid, and so much ``over``: most payments are of this kind, and quick."""
+        left = self.left[rows]
+        line, items = np.nonzero(left)
+        accounts = rows[line]
+        self.left[rows] = 0
+        self.outstanding[rows] = 0
+        self.oldest[rows] = NO_DUE
+        self.prepaid[rows] += over
+        return Parts(accounts, items, self.due[accounts, items], left[line, items])
+
+    def _pay_part(self, rows: Rows, amounts: Money) -> Parts:
+        """Payments that leave something owing."""
         left = self.left[rows]
         # Columns stand in order of arrival; an older due date that arrived later is paid first.
         order = self._order(rows)
@@ -76,9 +109,7 @@ class Receivables:
             np.put_along_axis(unsorted, order, parts, axis=1)
             parts = unsorted
         self.left[rows] -= parts
-        paid = parts.sum(axis=1)
-        self.outstanding[rows] -= paid
-        self.prepaid[rows] += amounts - paid
+        self.outstanding[rows] -= amounts
         self._find_oldest(rows)
         line, items = np.nonzero(parts)
         accounts = rows[line]
@@ -120,6 +151,16 @@ class Receivables:
 
     def _find_oldest(self, rows: Rows) -> None:
         self.oldest[rows] = np.where(self.left[rows] > 0, self.due[rows], NO_DUE).min(axis=1)
+
+
+def joined(parts: Sequence[Parts]) -> Parts:
+    """Parts one after the other."""
+    return Parts(
+        np.concatenate([each.accounts for each in parts]),
+        np.concatenate([each.items for each in parts]),
+        np.concatenate([each.due for each in parts]),
+        np.concatenate([each.amounts for each in parts]),
+    )
 
 
 _NOTHING: Final = Parts(

@@ -193,3 +193,13 @@ def _ratios() -> list[pl.Expr]:
 
 def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     return pl.when(whole != 0).then(part / whole)
+
+
+FIGURES: Final = (*COLUMNS, *(ratio.meta.output_name() for ratio in _ratios()))
+"""What `figures` computes, by name."""
+
+TOTALS: Final = frozenset(COLUMNS) | {
+    "contacts", "days_without_service", "days_without_service_paid", "manager_hours", "manager_hours_refused",
+    "net_value",
+}  # fmt: skip
+"""Those of them that grow with the portfolio; the others are shares, rates and averages."""

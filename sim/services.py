@@ -1,6 +1,6 @@
 """Services of one branch: who is without one, since when, and for how long nothing was owed meanwhile."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from domain.calendar import SECOND
@@ -25,14 +25,16 @@ class Services:
         self._coming: list[Switch] = []
         self._last: Final[dict[int, int]] = {}
 
-    def switch(self, switches: Iterable[Switch], until: int) -> None:
-        """Does what was ordered, as far as it takes effect before ``until``; the rest later."""
+    def switch(self, switches: list[Switch], delays: list[int], until: int) -> None:
+        """Does what was ordered, each after its delay, as far as it takes effect before ``until``; the rest later."""
         last = self._last
         coming = self._coming
-        for at, account, measure, is_off in switches:
+        for place, (at, account, measure, is_off) in enumerate(switches):
             # One after the other: a service that is given back at once must not be taken away after that.
             before = last.get(account, 0)
-            effective = at if at > before else before + SECOND
+            effective = at + delays[place]
+            if effective <= before:
+                effective = before + SECOND
             last[account] = effective
             coming.append((effective, account, measure, is_off))
         coming.sort()

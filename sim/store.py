@@ -15,6 +15,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
+from domain.record import Record
 from domain.shards import SHARDS, shard_of
 from engine.ports import (
     Fenced,
@@ -309,6 +310,12 @@ class MemoryReader:
         with self._store._lock:
             entries = self._store.tables.journal.get(profile_id, {})
             return [entries[number] for number in sorted(entries)]
+
+    def history(self, kinds: Collection[type[Record]]) -> list[JournalEntry]:
+        with self._store._lock:
+            entries = [entry for of in self._store.tables.journal.values() for entry in of.values()]
+        asked = [entry for entry in entries if type(entry.fact) in kinds]
+        return sorted(asked, key=lambda entry: (entry.fact.at, entry.profile_id, entry.number))
 
     def profile_ids(self) -> list[str]:
         with self._store._lock:

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapters.cli import FINE, WRONG_USE
+from adapters.cli import FINE, INTERRUPTED, WRONG_USE
+from sim.experiment import Experiment, Outcome, Progress
 from sim.results import Results
 from tests.adapters.command_line import Run, commands_in, is_one_line
 from tests.sim.laboratory import shipped, telecom
@@ -34,6 +36,44 @@ def test_two_policies(dms: Run, tmp_path: Path) -> None:
     assert results.months["breaches"].sum() == 0
     again = dms(*asked, "--replications", "2", "--workers", "1", "--seed", "5")
     assert again.out == ran.out
+
+
+def test_report(dms: Run, tmp_path: Path) -> None:
+    """One file beside the figures on the terminal, in the language that was asked for; an old one is replaced."""
+    (tmp_path / "r.html").write_text("the old one")
+    ran = dms(
+        "simulate", "telecom", "--vs", str(POLICIES / "fz230"), "--profiles", "100", "--days", "70",
+        "--replications", "2", "--workers", "1", "--report", "r.html", "--language", "ru",
+    )  # fmt: skip
+    assert (ran.status, ran.err) == (FINE, "")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert '<html lang="ru">' in page
+    assert "100 лицевых счетов" in page.replace("\u00a0", " ")
+    assert [each.name for each in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_an_interrupted_run_still_has_its_report(dms: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the second replication leaves a report of the first, which says so."""
+    whole = Experiment.run
+
+    def stopped(asked: Experiment, workers: int, **options: Any) -> Outcome:
+        return whole(asked, workers, **options | {"progress": _interrupts_after(asked.scenario.branches)})
+
+    monkeypatch.setattr(Experiment, "run", stopped)
+    ran = dms(
+        "simulate", "telecom", "--profiles", "60", "--days", "70", "--replications", "3", "--workers", "1",
+        "--report", "r.html", "--language", "en",
+    )  # fmt: skip
+    assert ran.status == INTERRUPTED
+    assert "The run was interrupted." in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def _interrupts_after(units: int) -> Progress:
+    def progress(done: int, _: int) -> None:
+        if done > units:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 def test_a_policy_against_itself(dms: Run) -> None:
@@ -69,6 +109,10 @@ def test_from_a_store(dms: Run, tmp_path: Path) -> None:
         (["telecom", "--seed", "-1"], "--seed must be between"),
         (["telecom", "--from-store", "sqlite:///x.db", "--profiles", "10"], "give one of them"),
         (["telecom", "--results", "nowhere/r.parquet"], "there is no folder"),
+        (["telecom", "--report", "nowhere/r.html"], "there is no folder"),
+        (["telecom", "--report", "."], "is a folder"),
+        (["telecom", "--report", "r.html", "--language", "fr"], "--language must be en or ru"),
+        (["telecom", "--language", "ru"], "--report says where to write it"),
         (["telecom", "--policy", str(POLICIES / "soft"), "--vs", "nowhere"], "no such file"),
     ],
 )

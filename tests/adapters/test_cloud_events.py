@@ -51,6 +51,12 @@ class TestSoundEvents:
         assert {f"dms.{type_}.v1" for type_, _, _ in SOUND} == {type_.name for type_ in INCOMING}
 
     @pytest.mark.parametrize(("type_", "data", "_"), SOUND, ids=[row[0] for row in SOUND])
+    def test_a_type_says_how_many_fields_it_brings(self, type_: str, data: Data, _: object) -> None:
+        """Which is how a fact is told from what a policy added to it."""
+        of = next(each for each in INCOMING if each.name == f"dms.{type_}.v1")
+        assert of.brings == len(read(event(type_, data, sequence=sequence_for(type_))).values)
+
+    @pytest.mark.parametrize(("type_", "data", "_"), SOUND, ids=[row[0] for row in SOUND])
     def test_an_unknown_field_is_ignored(self, type_: str, data: Data, _: object) -> None:
         """Publishers may add fields and attributes, whatever is in them."""
         more = {"extra": {"deep": [1.5, None]}}

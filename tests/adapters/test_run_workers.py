@@ -16,14 +16,14 @@ from tests.adapters.test_run import debt, expected, payment
 from tests.services.plain_client import PlainClient
 from tests.services.ports import free_port
 from tests.services.postgres import Databases, stock
-from tests.services.rabbit_hosts import hosts, rabbit_url
+from tests.services.rabbit_hosts import VirtualHosts, hosts, rabbit_url
 
 __all__ = ["hosts", "rabbit_url", "stock"]
 DEBTS = range(1, 41)
 
 
 @pytest.fixture
-def node(tmp_path: Path, rabbit_url: str, stock: Databases) -> Iterator[Node]:
+def node(tmp_path: Path, hosts: VirtualHosts, rabbit_url: str, stock: Databases) -> Iterator[Node]:
     """A node of two workers; gone after the test."""
     node = Node(tmp_path / "node")
     url = URL(rabbit_url)
@@ -38,6 +38,7 @@ def node(tmp_path: Path, rabbit_url: str, stock: Databases) -> Iterator[Node]:
         for child in psutil.Process(node.process.pid).children(recursive=True):
             child.kill()
         node.end(signal.SIGKILL)
+    hosts.delete()  # at once: it has 64 queues
 
 
 def test_workers_share_the_work_and_one_that_dies_is_started_again(node: Node, rabbit_url: str) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from domain.messages import AccountUpdated, PaymentReceived
+from domain.calendar import DAY
+from domain.messages import AccountClosed, AccountUpdated, InvoiceIssued, PaymentReceived
 from domain.record import Record
 from engine.ports import (
     HeldEvent,
@@ -182,6 +183,24 @@ class StoreContract:
         world.store.commit(Transaction(journal=entries[::-1]))
         assert list(world.reader.journal("ACC-1")) == entries
         assert list(world.reader.journal("ACC-2")) == []
+
+    def test_facts_of_some_kinds_come_in_order_of_time_over_all_profiles(self, world: World) -> None:
+        """Also over months, and over more than is read at once."""
+        month = 31 * DAY
+        spread = [
+            JournalEntry(f"ACC-{n % 7}", n // 7 + 1, PaymentReceived((n * 37 % 100) * month // 10, f"p{n}", 1))
+            for n in range(2_100)
+        ]
+        others = [
+            JournalEntry("ACC-8", 1, AccountUpdated(month, "account", "person", "RUB", None, None, {})),
+            JournalEntry("ACC-8", 2, AccountClosed(month, "moved")),
+        ]
+        world.store.commit(Transaction(journal=[*spread, *others]))
+        in_order = sorted(spread, key=lambda entry: (entry.fact.at, entry.profile_id, entry.number))
+        assert list(world.reader.history([PaymentReceived])) == in_order
+        both = [*world.reader.history([AccountUpdated, AccountClosed])]
+        assert both == others
+        assert list(world.reader.history([InvoiceIssued])) == []
 
     def test_timers_come_earliest_first_up_to_and_including_the_instant(self, world: World) -> None:
         for profile_id, wake_at in (("ACC-3", 30), ("ACC-1", 20), ("ACC-2", 20), ("ACC-0", 31), ("ACC-9", None)):

@@ -1,7 +1,6 @@
 """Billing and a receiver, on an AMQP client that is not ours: they know the exchanges' names and CloudEvents."""
 
 import logging
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -37,13 +36,6 @@ class PlainClient:
         properties = pika.BasicProperties(content_type="application/cloudevents+json", delivery_mode=2)
         for body in bodies:
             self.channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
-
-    def publish_at_once(self, exchange: str, routing_key: str, bodies: Sequence[bytes]) -> None:
-        """Publishes without waiting for each confirmation: for many bodies."""
-        channel = self._connection.channel()
-        for body in bodies:
-            channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(delivery_mode=2))
-        channel.close()
 
     def bind(self, queue: str, exchange: str, routing_key: str) -> None:
         """A classic queue of its own that gets what fits the key."""
