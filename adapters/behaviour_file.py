@@ -1,5 +1,6 @@
 """How debtors behave, as an analyst or `dms calibrate` writes it: a TOML table in, a `Behaviour` out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,27 +23,45 @@ def load_behaviour(path: Path) -> Behaviour:
     return found
 
 
-def read_behaviour(table: Table) -> Behaviour | None:
-    """A behaviour's table; None, with the fault noted, where its rates cannot be told."""
+def read_behaviour(table: Table, folder: Path | None = None) -> Behaviour | None:
+    """A behaviour's table; None, with the fault noted, where its rates cannot be told.
+
+    With a ``folder`` the table may name a ``file`` there that holds the behaviour, as `dms calibrate` writes it; what
+    else stands in the table, but for bins and types, then holds instead of what the file says.
+    """
+    known = _neutral(table) if folder is None or "file" not in table else _of_file(table, folder)
+    behaviour = None
+    if known is not None:
+        behaviour = replace(
+            known,
+            spread=table.number("spread", known.spread, most=5),
+            weekdays=table.numbers("weekdays", known.weekdays, most=100, count=7),
+            month_days=table.numbers("month_days", known.month_days, most=100, count=31),
+            lifts={**known.lifts, **_lifts(table)},
+            promise_made=table.number("promise_made", known.promise_made, most=1),
+            promise_days=table.integer("promise_days", known.promise_days, least=1, most=60),
+            claim_days=table.integer("claim_days", known.claim_days, least=1, most=365),
+            claim_upheld=table.number("claim_upheld", known.claim_upheld, most=1),
+            claim_factor=table.number("claim_factor", known.claim_factor, most=100),
+            churn_suspended=table.number("churn_suspended", known.churn_suspended, most=1),
+            churn_contact=table.number("churn_contact", known.churn_contact, most=1),
+            contacts_tolerated=table.integer("contacts_tolerated", known.contacts_tolerated, most=1_000),
+        )
+        table.close()
+    return behaviour if behaviour is not None and behaviour.types else None
+
+
+def _neutral(table: Table) -> Behaviour:
+    """The table's bins and types, without types where they cannot be told."""
     bins = _bins(table)
-    types = _types(table, len(bins)) if bins else ()
-    behaviour = Behaviour(
-        bins=bins,
-        types=types,
-        spread=table.number("spread", 0.0, most=5),
-        weekdays=table.numbers("weekdays", (1.0,) * 7, most=100, count=7),
-        month_days=table.numbers("month_days", (1.0,) * 31, most=100, count=31),
-        lifts=_lifts(table),
-        promise_made=table.number("promise_made", 0.0, most=1),
-        promise_days=table.integer("promise_days", 7, least=1, most=60),
-        claim_days=table.integer("claim_days", 20, least=1, most=365),
-        claim_upheld=table.number("claim_upheld", 0.5, most=1),
-        churn_suspended=table.number("churn_suspended", 0.0, most=1),
-        churn_contact=table.number("churn_contact", 0.0, most=1),
-        contacts_tolerated=table.integer("contacts_tolerated", 8, most=1_000),
-    )
-    table.close()
-    return behaviour if bins and types else None
+    return Behaviour(bins=bins, types=_types(table, len(bins)) if bins else ())
+
+
+def _of_file(table: Table, folder: Path) -> Behaviour | None:
+    """The behaviour of the file that the table names."""
+    name = table.text("file", None)
+    root = read_toml(folder / name, table.faults) if name is not None else None
+    return read_behaviour(root) if root is not None else None
 
 
 def _bins(table: Table) -> tuple[int, ...]:
@@ -65,6 +84,8 @@ def _types(table: Table, bins: int) -> tuple[DebtorType, ...]:
             claim_rate=each.number("claim_rate", 0.0, most=1),
             partial_probability=each.number("partial_probability", 0.0, most=1),
             partial_share=each.number("partial_share", 0.5, most=1),
+            whole_items=each.flag("whole_items", False),
+            late_factor=each.number("late_factor", 1.0, most=100),
             promise_kept=each.number("promise_kept", 0.5, most=1),
         )
         each.close()

@@ -54,6 +54,7 @@ COMMANDS: Final = {
     "config history": Command("adapters.cli_config:config_history", "the changes that were made"),
     "config rollback": Command("adapters.cli_config:config_rollback", "sets them as they were"),
     "simulate": Command("adapters.cli_simulate:simulate", "policies compared on a synthetic portfolio, with intervals"),
+    "calibrate": Command("adapters.cli_calibrate:calibrate", "how debtors pay, fitted to their payment history"),
     "search": Command("adapters.cli_search:search", "looks for a better policy on simulated debtors"),
     "backtest": Command("adapters.cli_backtest:backtest", "recorded events under two policies: what changes"),
     "profile": Command("adapters.cli_profile:profile", "a debt, its history, what comes next and why"),

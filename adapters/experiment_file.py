@@ -77,7 +77,7 @@ def load_experiment(path: Path, edits: Edits | None = None) -> ExperimentFile:
 
 def _experiment(root: Table, path: Path) -> ExperimentFile:
     root.require("experiment", "group", "behaviour")
-    behaviours = _behaviours(root)
+    behaviours = _behaviours(root, path.parent)
     groups = _groups(root, behaviours)
     head = root.table("experiment", "[experiment]") or root
     head.require("name", "start", "days", "accounts")
@@ -152,7 +152,7 @@ def _stop(root: Table) -> StoppingRule | None:
     return rule
 
 
-def _behaviours(root: Table) -> dict[str, Behaviour]:
+def _behaviours(root: Table, folder: Path) -> dict[str, Behaviour]:
     found: dict[str, Behaviour] = {}
     named_ones = root.table("behaviour", "[behaviour]")
     if named_ones is None:
@@ -160,7 +160,7 @@ def _behaviours(root: Table) -> dict[str, Behaviour]:
     for name in list(named_ones)[:BEHAVIOURS_MAX]:
         table = named_ones.table(name, f"behaviour {shown(name)}")
         if table is not None:
-            behaviour = read_behaviour(table)
+            behaviour = read_behaviour(table, folder)
             if behaviour is not None:
                 found[name] = behaviour
     named_ones.close()

@@ -9,7 +9,8 @@ The laboratory runs the domain itself: `Experiment` compares policies on the por
 one replication under one policy is a world of its own (world.py), with its books (receivables.py, ageing.py), its
 debtors (portfolio.py, behaviour.py, payers.py), those who work them (office.py, people.py, dialler.py, capacity.py),
 and the domain's profiles (casework.py); what comes out is summed (tally.py) into tables (results.py) and compared
-(comparison.py).
+(comparison.py). How debtors behave is fitted to payment histories (calibration.py, by hazard_likelihood.py and
+month_chain.py within mixture.py) and judged on what was held back (judgement.py).
 
 May import: domain, actors, engine, and SimPy, which is used in no other room. Knows no adapter.
 

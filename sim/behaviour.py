@@ -34,6 +34,10 @@ class DebtorType:
     """How probably a payment pays only a part of what is owed."""
     partial_share: float = 0.5
     """The mean of that part."""
+    whole_items: bool = False
+    """A part is rounded down to whole invoices, oldest first, and pays at least one."""
+    late_factor: float = 1.0
+    """A factor of the rate of those who owe nothing overdue, but were late and have not paid everything since."""
     promise_kept: float = 0.5
     """How probably a promise is kept."""
 
@@ -74,6 +78,8 @@ class Behaviour:
     """Days from a claim to its answer."""
     claim_upheld: float = 0.5
     """How probably a claim is upheld."""
+    claim_factor: float = 1.0
+    """A factor of the rate of a debtor whose claim was rejected, until he owes nothing."""
     churn_suspended: float = 0.0
     """The daily hazard of leaving while a service is taken away."""
     churn_contact: float = 0.0
@@ -138,15 +144,21 @@ def kept_overnight(behaviour: Behaviour, kind: str) -> float:
 def paid_share(behaviour: Behaviour, types: Integers, chances: Floats, sizes: Floats) -> Floats:
     """The share of what is owed that a payment pays, from two uniform numbers each: 1.0, or a part of it.
 
-    A part is uniform between 0 and twice its mean where the mean is at most a half, else between twice the mean less
-    one and 1.
+    A part is uniform within `part_range` of its mean; where its type pays whole items, it is yet to be rounded.
     """
     partial = np.array([each.partial_probability for each in behaviour.types])[types]
-    mean = np.array([each.partial_share for each in behaviour.types])[types]
-    width = np.where(mean <= 0.5, 2.0 * mean, 2.0 - 2.0 * mean)
-    part = np.where(mean <= 0.5, 0.0, 2.0 * mean - 1.0) + width * sizes
-    share: Floats = np.where(chances < partial, part, 1.0)
+    ranges = np.array([part_range(each.partial_share) for each in behaviour.types])[types]
+    share: Floats = np.where(chances < partial, ranges[:, 0] + ranges[:, 1] * sizes, 1.0)
     return share
+
+
+def part_range(mean: float) -> tuple[float, float]:
+    """The least part, and the width of the range, of a part with this mean.
+
+    It is uniform between 0 and twice its mean where the mean is at most a half, else between twice the mean less one
+    and 1.
+    """
+    return (0.0, 2.0 * mean) if mean <= 0.5 else (2.0 * mean - 1.0, 2.0 - 2.0 * mean)
 
 
 def claims(behaviour: Behaviour, types: Integers, uniforms: Floats) -> Flags:

@@ -76,6 +76,8 @@ class Disputes:
             upheld = float(site.chance.uniforms(c.UPHELD, day)[account]) < behaviour.claim_upheld
             if upheld:
                 self._credit(day, account, item, amount)
+            else:
+                self._payers.rejected(account)
             site.cases.post(at, account, ClaimClosed(at, f"C{item}", "upheld" if upheld else "rejected"))
 
     def _credit(self, day: int, account: int, item: int, amount: int) -> None:

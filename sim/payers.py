@@ -27,11 +27,13 @@ _FORGETS_EVERY: Final = 16
 
 
 class Payments(NamedTuple):
-    """Who pays (``accounts``, each once), when within the day (0 to 1), and which share of what is owed."""
+    """Who pays (``accounts``, each once), when within the day (0 to 1), which share of what is owed, and whether that
+    is rounded down to ``whole`` items."""
 
     accounts: Rows
     moments: Floats
     shares: Floats
+    whole: npt.NDArray[np.bool_]
 
 
 class Payers:
@@ -56,6 +58,15 @@ class Payers:
             [[kept_overnight(each, kind) for each in self._behaviours] for kind in self._moving]
         ).reshape(len(self._moving), len(self._behaviours))
         self._kept_by_account: Final = self._kept[:, portfolio.group]
+        types = [each for behaviour in self._behaviours for each in behaviour.types]
+        self._whole: Final = np.array([each.whole_items for each in types])
+        # Who was late, or whose claim was rejected, and has not paid everything since, may pay at another rate.
+        self._late_factors: Final = np.array([each.late_factor for each in types])
+        self._claim_factors: Final = np.array([each.claim_factor for each in self._behaviours])
+        self._remembers: Final = bool((self._late_factors != 1.0).any())
+        self._was_late: Final = np.zeros(size, dtype=np.bool_)
+        self._after_claim: Final = np.ones(size)
+        self._had_claims = False
         self._claim_rates: Final = np.array([each.claim_rate for b in self._behaviours for each in b.types])
         self._nights = 0
         self._is_lifted = False
@@ -65,6 +76,13 @@ class Payers:
         debtors = np.flatnonzero(payable)
         days_past_due = np.clip(day - oldest[debtors], self._first, self._last) - self._first
         rate = self._rates[self._portfolio.type[debtors], days_past_due] * self._portfolio.effect[debtors]
+        if self._remembers:
+            late = day > oldest[debtors]
+            self._was_late[debtors[late]] = True
+            again = ~late & self._was_late[debtors]
+            rate[again] *= self._late_factors[self._portfolio.type[debtors[again]]]
+        if self._had_claims:
+            rate *= self._after_claim[debtors]
         if self._is_lifted:
             rate *= 1.0 + self._lift.sum(axis=0)[debtors]
         factors = [day_factor(each, weekday, month_day) for each in self._behaviours]
@@ -78,7 +96,9 @@ class Payers:
         accounts = debtors[pays]
         # Below its probability, a uniform number is uniform again: it says when.
         lucky = drawn[pays]
-        return Payments(accounts, lucky / chances[pays], self._shares(accounts, lucky))
+        shares = self._shares(accounts, lucky)
+        whole = self._whole[self._portfolio.type[accounts]] & (shares < 1.0)
+        return Payments(accounts, lucky / chances[pays], shares, whole)
 
     def _shares(self, accounts: Rows, drawn: Floats) -> Floats:
         if not self._pays_parts:
@@ -112,6 +132,14 @@ class Payers:
     def relieve(self, accounts: Rows) -> None:
         """The accounts owe nothing any more: the next measure of a kind is the first one again."""
         self._repeats[:, accounts] = 0
+        self._was_late[accounts] = False
+        self._after_claim[accounts] = 1.0
+
+    def rejected(self, account: int) -> None:
+        """The account's claim was rejected: until it owes nothing, it pays at another rate."""
+        factor = self._claim_factors[self._portfolio.group[account]]
+        self._after_claim[account] = factor
+        self._had_claims |= bool(factor != 1.0)
 
     def claimed(self, day: int, accounts: Rows) -> npt.NDArray[np.bool_]:
         """Which of the accounts dispute the invoice that they get on ``day``."""

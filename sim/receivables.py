@@ -115,6 +115,17 @@ class Receivables:
         accounts = rows[line]
         return Parts(accounts, items, self.due[accounts, items], parts[line, items])
 
+    def whole_items(self, rows: Rows, amounts: Money) -> Money:
+        """What ``amounts`` of ``rows`` come to when each pays items as a whole only, oldest first, and at least one."""
+        left = self.left[rows]
+        order = self._order(rows)
+        if order is not None:
+            left = np.take_along_axis(left, order, axis=1)
+        paid = np.cumsum(left, axis=1)
+        oldest = np.take_along_axis(paid, (paid > 0).argmax(axis=1)[:, None], axis=1)[:, 0]
+        covered: Money = np.where(paid <= amounts[:, None], paid, 0).max(axis=1)
+        return np.maximum(covered, oldest)
+
     def credit(self, row: int, item: int, amount: int) -> Parts:
         """Takes ``amount`` off an item; what it does not owe any more pays the others, which is returned."""
         taken = min(amount, int(self.left[row, item]))

@@ -222,6 +222,9 @@ class Branch:
         drawn = self._payers.draw(day, on.weekday(), on.day, payable, books.oldest)
         rows, moments = drawn.accounts, drawn.moments
         amounts = np.ceil(drawn.shares * payable[rows]).astype(np.int64)
+        if drawn.whole.any():
+            whole = rows[drawn.whole]
+            amounts[drawn.whole] = np.minimum(books.whole_items(whole, amounts[drawn.whole]), payable[whole])
         kept = sorted(set(self._site.promised.pop(day, ())) - set(rows.tolist()))
         if kept:
             also = np.array([each for each in kept if payable[each] > 0], dtype=np.int64)
