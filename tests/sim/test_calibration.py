@@ -64,7 +64,7 @@ def test_open_invoices_count_as_open() -> None:
     whole = invoices(TWO_TYPES, 600, 2, 3)
     cut = invoices(TWO_TYPES, 600, 2, 3, until=FIRST + 48)
     assert (cut.settled == 0).mean() > 0.4
-    fits = [calibrate_invoices(each, 1, bins=BINS) for each in (whole, cut)]
+    fits = [calibrate_invoices(each, 1, bins=BINS, with_errors=each is cut) for each in (whole, cut)]
     (one,), (other,) = (fit.behaviour.types for fit in fits)
     for of_one, of_other, error in zip(one.rates[:3], other.rates[:3], fits[1].errors.types[0].rates[:3], strict=True):
         assert not far(of_one, of_other, error)
@@ -125,12 +125,14 @@ def test_too_little_history_is_refused() -> None:
 
 def test_months_late_are_found_again() -> None:
     """Two types of clients: the fit predicts the roll rates of others, and who is never late and always."""
-    fit = calibrate_months(months(MONTHS, 8_000, 6, 1), 3)
+    fit = calibrate_months(months(MONTHS, 5_000, 4, 1), 2)
     assert len(fit.behaviour.types) == 2
-    judgement = judge_months(fit, months(MONTHS, 8_000, 6, 2), 1)
+    judgement = judge_months(fit, months(MONTHS, 8_000, 4, 2), 1)
     counts = judgement.seen.rolls.sum(axis=1, keepdims=True)
     away = np.abs(as_rates(judgement.seen.rolls) - as_rates(judgement.predicted.rolls))
-    assert (away < 0.01 + 3 * np.sqrt(0.25 / counts)).all()
+    assert (away[:2] < 0.02).all()
+    # Hardly anybody is in the other states: neither those fitted to nor those held back tell much of them.
+    assert (away[2:] < 0.02 + 6 * np.sqrt(0.25 / counts[2:])).all()
     assert judgement.predicted.never == pytest.approx(judgement.seen.never, abs=0.02)
     assert judgement.predicted.always == pytest.approx(judgement.seen.always, abs=0.02)
     for each, error, truth in zip(fit.behaviour.types, fit.errors.types, MONTHS.types, strict=True):
