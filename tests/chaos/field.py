@@ -61,7 +61,7 @@ class Field:
             yield ground
         finally:
             ground.close()
-        # It makes room, and no more: the server goes with the field. A machine that is overloaded may not answer in time.
+        # It only makes room: the server goes with the field, and a machine under load may not answer in time.
         with suppress(subprocess.SubprocessError):
             self.rabbit.control("delete_vhost", name)
 
