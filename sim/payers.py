@@ -57,7 +57,6 @@ class Payers:
         self._kept: Final = np.array(
             [[kept_overnight(each, kind) for each in self._behaviours] for kind in self._moving]
         ).reshape(len(self._moving), len(self._behaviours))
-        self._kept_by_account: Final = self._kept[:, portfolio.group]
         types = [each for behaviour in self._behaviours for each in behaviour.types]
         self._whole: Final = np.array([each.whole_items for each in types])
         # Who was late, or whose claim was rejected, and has not paid everything since, may pay at another rate.
@@ -110,7 +109,9 @@ class Payers:
     def sleep(self) -> None:
         """A night: what measures have left fades."""
         if self._is_lifted:
-            np.multiply(self._lift, self._kept_by_account, out=self._lift)
+            # A kind at a time: what is kept of each kind by each account would weigh as much as the lifts themselves.
+            for lifts, kept in zip(self._lift, self._kept, strict=True):
+                lifts *= kept[self._portfolio.group]
             self._nights += 1
             if self._nights % _FORGETS_EVERY == 0:
                 # Below a thousandth of the base rate nobody sees it, and days without lifts are cheap.
