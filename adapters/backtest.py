@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
@@ -51,10 +52,21 @@ _requested: Final = Decoder(_Requested).decode
 _moved: Final = Decoder(_Moved).decode
 
 
-def from_files(files: Iterable[str], heard: Callable[[int], None] | None = None) -> Iterator[Recorded]:
+@dataclass(slots=True)
+class LeftOut:
+    """What a history has and is not played."""
+
+    answers: int = 0
+    profiles: set[str] = field(default_factory=set)
+
+
+def from_files(
+    files: Iterable[str], left_out: LeftOut, heard: Callable[[int], None] | None = None
+) -> Iterator[Recorded]:
     """The events of JSON-lines files without `ANSWERS`; ``heard`` is told the bytes read so far, now and then."""
     for each in recorded(_lines(files, heard)):
         told = [event for event in each.events if event.kind not in ANSWERS]
+        left_out.answers += len(each.events) - len(told)
         if told:
             yield each._replace(events=told)
 
@@ -69,21 +81,25 @@ def _lines(files: Iterable[str], heard: Callable[[int], None] | None) -> Iterato
             yield Line(file, number, body)
 
 
-def from_store(url: str, heard: Callable[[int], None] | None = None) -> Iterator[Recorded]:
+def from_store(url: str, left_out: LeftOut, heard: Callable[[int], None] | None = None) -> Iterator[Recorded]:
     """What the journal of the store at ``url`` was told, without `ANSWERS`, as events of the instants when they were
     accepted; ``heard`` is told how many so far, now and then.
 
-    Of profiles whose beginning was trimmed away there is nothing: nobody knows how they stood. Due dates stay those
+    Profiles whose beginning was trimmed away are left out: nobody knows how they stood. Due dates stay those
     that the terms of then gave, and attributes that were not declared then are not known.
     """
     with open_reader(load_settings(None, {"store": url})) as reader, reader.standing_still():
         whole: set[str] = set()
-        for count, entry in enumerate(reader.history(_TOLD), 1):
+        for count, entry in enumerate(reader.history([*_TOLD, *ANSWERS]), 1):
             if heard is not None and count % 1_000 == 0:
                 heard(count)
             if entry.number == 1:
                 whole.add(entry.profile_id)
-            if entry.profile_id in whole:
+            if entry.profile_id not in whole:
+                left_out.profiles.add(entry.profile_id)
+            elif type(entry.fact) in ANSWERS:
+                left_out.answers += 1
+            else:
                 yield Recorded(url, count, [_envelope(entry)])
 
 

@@ -17,6 +17,7 @@ def told(counts: Counts, courses: tuple[Course, Course], found: Sequence[Differe
     """The lines: a block for each segment, a row for each measure, and what it comes to in a sentence."""
     if not counts:
         yield "Neither policy sends anything on this history."
+        yield from _left_out(courses[0])
         return
     rows: list[Sequence[str]] = [_HEADS]
     for segment, of in groupby(counts.items(), key=lambda entry: entry[0][0]):
@@ -36,6 +37,14 @@ def told(counts: Counts, courses: tuple[Course, Course], found: Sequence[Differe
             f"Events that were rejected: {rejected[0]:,} under the first policy, {rejected[1]:,} under the other (what"
             " people decided on tasks or commands that a policy does not have, say)."
         )
+    yield from _left_out(courses[0])
+
+
+def _left_out(course: Course) -> Iterator[str]:
+    if course.answers:
+        yield f"Left out: {course.answers:,} recorded confirmations and failures of the commands of another day."
+    if course.beheaded:
+        yield f"Left out: {course.beheaded:,} profiles whose beginning is not in the journal any more."
 
 
 def _cells(count: Count) -> tuple[str, ...]:

@@ -82,11 +82,17 @@ def play(
     path: Path, source: str | tuple[str, ...], until: int | None, heard: Callable[[int], None] | None = None
 ) -> "Course":
     """What the policy at ``path`` does with a history: files, or a store's URL."""
-    from adapters.backtest import course_of, from_files, from_store
+    from adapters.backtest import LeftOut, course_of, from_files, from_store
     from adapters.policy_files import load_policy
 
-    history = from_store(source, heard) if isinstance(source, str) else from_files(source, heard)
-    return course_of(load_policy(path), history, until)
+    left_out = LeftOut()
+    if isinstance(source, str):
+        history = from_store(source, left_out, heard)
+    else:
+        history = from_files(source, left_out, heard)
+    course = course_of(load_policy(path), history, until)
+    course.answers, course.beheaded = left_out.answers, len(left_out.profiles)
+    return course
 
 
 @contextmanager

@@ -67,11 +67,17 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Course:
-    """What one policy did with a history: commands by profile, each profile's segments since when, and rejections."""
+    """What one policy did with a history: commands by profile, each profile's segments since when, and rejections.
+
+    ``answers`` are recorded confirmations and failures, ``beheaded`` the profiles whose beginning is not known: they
+    were left out, under every policy alike.
+    """
 
     commands: dict[str, list[Sent]] = field(default_factory=dict)
     segments: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     rejected: int = 0
+    answers: int = 0
+    beheaded: int = 0
 
     def segment(self, profile_id: str, at: int) -> str:
         """The policy segment of a profile at an instant; before it had one, the first that it got."""

@@ -1,12 +1,14 @@
 """`dms backtest`: a recorded history, from files and from a store, under two policies."""
 
 import json
+import sqlite3
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from adapters.backtest import course_of, from_files, from_store
+from adapters.backtest import LeftOut, course_of, from_files, from_store
 from adapters.cli import FINE, WRONG_USE
 from adapters.cloud_events import parse_instant
 from adapters.policy_files import load_policy
@@ -87,7 +89,8 @@ def test_it_says_what_moves_by_how_much_and_to_whom(dms: Run, recorded: Path, ea
     assert table["due-soon (notify)"] == ["-", "-", "-", *"1 (by 0.5 h) -".split()]
     assert table["warn-phone (call)"] == ["-", "-", "-", *"1 (by 2.0 d) -".split()]
     assert table["segment key-organisations"] == []
-    assert "4 of " in ran.out.splitlines()[-1]
+    assert "4 of " in ran.out.splitlines()[-2]
+    assert ran.out.splitlines()[-1].startswith("Left out: 1 recorded confirmations")
     changes = [json.loads(line) for line in Path("changes.jsonl").read_text().splitlines()]
     assert [(each["profile_id"], each["measure"], each["change"], each["days"]) for each in changes] == [
         ("ACC-1", "due-soon", "moves", -0.021),
@@ -103,14 +106,14 @@ def test_it_says_what_moves_by_how_much_and_to_whom(dms: Run, recorded: Path, ea
 def test_a_policy_does_not_differ_from_itself(dms: Run, recorded: Path) -> None:
     """Nor does the answer to a command of then disturb it: nothing is rejected."""
     ran = dms("backtest", "--policy", POLICY, "--vs", POLICY, "--out", "changes.jsonl", "--until", ENDS, str(recorded))
-    assert ran.out.splitlines()[-1].startswith("Both policies do the same: ")
+    assert ran.out.splitlines()[-2].startswith("Both policies do the same: ")
     assert Path("changes.jsonl").read_bytes() == b""
 
 
 def test_another_plan_is_other_commands(dms: Run, recorded: Path) -> None:
     soft = str(PACKAGED_POLICY.parent / "soft")
     ran = dms("backtest", "--policy", POLICY, "--vs", soft, "--until", ENDS, str(recorded))
-    verdict = ran.out.splitlines()[-1]
+    verdict = ran.out.splitlines()[-2]
     assert verdict.endswith("to 3 of 3 profiles that get any.")
     block = next(line.split() for line in ran.out.splitlines() if "block-internet" in line and "un" not in line)
     assert block[2:] == ["-", "-", "2", "-", "-"]
@@ -125,7 +128,7 @@ def test_the_journal_of_a_store_tells_the_same_as_the_files(tmp_path: Path, reco
         _ends(),
     )
     for policy in (load_policy(PACKAGED_POLICY), load_policy(Path(earlier))):
-        of_store = course_of(policy, from_store(f"sqlite:///{tmp_path / 'dms.db'}"), _ends())
+        of_store = course_of(policy, from_store(f"sqlite:///{tmp_path / 'dms.db'}", LeftOut()), _ends())
         assert of_store == _of_files(policy, recorded)
         assert of_store.commands
 
@@ -135,7 +138,7 @@ def _ends() -> int:
 
 
 def _of_files(policy: Policy, recorded: Path) -> Course:
-    return course_of(policy, from_files([str(recorded)]), _ends())
+    return course_of(policy, from_files([str(recorded)], LeftOut()), _ends())
 
 
 @pytest.mark.parametrize(
@@ -168,3 +171,16 @@ def test_policies_of_two_currencies_are_not_compared(dms: Run, recorded: Path, e
     assert ran.status == WRONG_USE
     assert "RUB" in ran.err
     assert is_one_line(ran.err)
+
+
+def test_a_profile_without_its_beginning_is_left_out_and_counted(tmp_path: Path) -> None:
+    """As after the journal was trimmed."""
+    lines_of = [json.dumps(each).encode() for each in history() if "measure." not in str(each["type"])]
+    worked_by_engine(lines_of, load_policy(PACKAGED_POLICY), tmp_path / "dms.db", _ends())
+    with closing(sqlite3.connect(tmp_path / "dms.db")) as connection:
+        connection.execute("DELETE FROM journal WHERE profile_id = 'ACC-1' AND number < 3")
+        connection.commit()
+    left_out = LeftOut()
+    played = list(from_store(f"sqlite:///{tmp_path / 'dms.db'}", left_out))
+    assert left_out.profiles == {"ACC-1"}
+    assert {event.subject for each in played for event in each.events} == {"ACC-2", "ORG-1"}
