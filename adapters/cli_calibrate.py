@@ -226,7 +226,8 @@ class _Reading:
 
     def table(self, name: str) -> Invoiced | Monthly:
         """A table of either kind."""
-        from adapters.status_rows import header_of, status_columns
+        from adapters.csv_table import header_of
+        from adapters.status_rows import status_columns
 
         file = file_named(name)
         if file != "-":

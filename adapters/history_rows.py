@@ -1,18 +1,16 @@
 """The rows of a payment history: which column means what, and what a cell may hold."""
 
-import csv
-import io
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal
 
+from adapters.csv_table import table_rows
 from adapters.event_faults import has_nul
 from adapters.event_types import MONEY_MAX, NAME_MAX
 from adapters.faults import one_of, shown
-from adapters.json_lines import InputError, opened, why
 from domain.messages import AttributeValue
 
 AmountUnit = Literal["minor", "major"]
@@ -112,33 +110,16 @@ def read_rows(
     further, `OptionError` for a mapping that does not fit it.
     """
     scale = 10 ** _EXPONENTS.get(currency, 2) if unit == "major" else 1
-    line = 0
-    with opened(file) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        try:
-            header = text.readline()
-            line = 1
-            delimiter = max(",;\t", key=header.count)
-            columns = columns_of(next(csv.reader([header], delimiter=delimiter), []), mapping)
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
-            for cells in reader:
-                line = reader.line_num + 1  # of the row's last line: a quoted cell may run over several
-                if not any(cells):
-                    continue
-                try:
-                    row = _row(line, cells, columns, scale)
-                except ValueError as error:
-                    refuse(line, str(error))
-                else:
-                    yield row
-        except UnicodeDecodeError:
-            raise InputError(file, line + 1, "not UTF-8: save the table as CSV in UTF-8") from None
-        except csv.Error as error:
-            raise InputError(file, line + 1, f"not CSV: {error}") from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(file, line + 1, why(error)) from None
-        finally:
-            text.detach()  # or the standard input would be closed with it
+    with closing(table_rows(file)) as rows:
+        _, header = next(rows)
+        columns = columns_of(header, mapping)
+        for line, cells in rows:
+            try:
+                row = _row(line, cells, columns, scale)
+            except ValueError as error:
+                refuse(line, str(error))
+            else:
+                yield row
 
 
 def _row(line: int, cells: list[str], columns: Columns, scale: int) -> Row:

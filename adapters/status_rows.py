@@ -1,16 +1,13 @@
 """Months late by client: a table with a row for each client and a column for each month, as banks keep it."""
 
-import csv
-import io
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Final, NamedTuple
 
+from adapters.csv_table import table_rows
 from adapters.faults import shown
 from adapters.history_rows import OptionError
-from adapters.json_lines import InputError, opened, why
 from sim.month_chain import UNKNOWN
 
 FIELD: Final = "months_late"
@@ -25,12 +22,6 @@ class StatusColumns(NamedTuple):
 
     places: tuple[int, ...]
     width: int
-
-
-def header_of(file: str) -> list[str]:
-    """The names of a table's columns. Raises `InputError`."""
-    with _text(file) as text:
-        return _header(text)[0]
 
 
 def status_columns(header: Sequence[str], mapping: Sequence[str], newest_first: bool) -> StatusColumns | None:
@@ -68,25 +59,13 @@ def read_statuses(
     A bad row goes to ``refuse`` with its line and what is wrong. Raises `InputError` for what cannot be read any
     further.
     """
-    line = 1
-    with _text(file) as text:
-        _, delimiter = _header(text)
-        try:
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
-            for cells in reader:
-                line = reader.line_num + 1
-                if not any(cells):
-                    continue
-                try:
-                    yield line, _statuses(cells, columns)
-                except ValueError as error:
-                    refuse(line, str(error))
-        except UnicodeDecodeError:
-            raise InputError(file, line + 1, "not UTF-8: save the table as CSV in UTF-8") from None
-        except csv.Error as error:
-            raise InputError(file, line + 1, f"not CSV: {error}") from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(file, line + 1, why(error)) from None
+    with closing(table_rows(file)) as rows:
+        next(rows)  # the header, of which ``columns`` tell
+        for line, cells in rows:
+            try:
+                yield line, _statuses(cells, columns)
+            except ValueError as error:
+                refuse(line, str(error))
 
 
 def _matches(header: Sequence[str], pattern: re.Pattern[str]) -> Iterator[tuple[int, re.Match[str]]]:
@@ -94,25 +73,6 @@ def _matches(header: Sequence[str], pattern: re.Pattern[str]) -> Iterator[tuple[
         match = pattern.fullmatch(name.strip())
         if match is not None:
             yield place, match
-
-
-@contextmanager
-def _text(file: str) -> Iterator[io.TextIOWrapper]:
-    with opened(file) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        try:
-            yield text
-        finally:
-            text.detach()  # or the standard input would be closed with it
-
-
-def _header(text: io.TextIOWrapper) -> tuple[list[str], str]:
-    try:
-        header = text.readline()
-    except (UnicodeDecodeError, OSError, EOFError, zlib.error):
-        header = ""
-    delimiter = max(",;\t", key=header.count)
-    return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])], delimiter
 
 
 def _statuses(cells: Sequence[str], columns: StatusColumns) -> list[int]:
