@@ -100,19 +100,24 @@ class ZooKeeperCoordination:
         self._heard = frozenset()
         try:
             if self._is_ours(self._own_stat(watched=False)):
-                with suppress(NoNodeError, NodeExistsError, BadVersionError):  # then the others see to it
+                with suppress(NoNodeError, BadVersionError):  # then the others see to it
                     self._bequeath()
+                    return
                 self._session.ask("delete", self._own_path)
         except (Unreachable, NoNodeError):
             self._log.debug("ZooKeeper could not be told: the others see it when the session ends", node=self._name)
 
     def _bequeath(self) -> None:
+        """Leaves and hands on in one: a member seen alive and without shards would be given some."""
         path = self._session.path("shards")
-        heirs = set(self._session.ask("get_children", self._session.path("members"))) - {self._name}
         body, stat = self._session.ask("get", path)
+        heirs = set(self._session.ask("get_children", self._session.path("members"))) - {self._name}
         found = assignment(heirs, self._shards, _shared(body) or self._before)
+        leaving = ("delete", (self._own_path,))
         if found:
-            self._write(path, found, stat.version)
+            self._session.together(("set_data", (path, _stored(found), stat.version)), leaving)
+        else:
+            self._session.together(leaving)
 
     def _look(self) -> float:
         connection = self._session.connections
@@ -152,7 +157,6 @@ class ZooKeeperCoordination:
     def _agreed(self) -> tuple[frozenset[int], float]:
         """What falls to this member by what all agree on, and when to look again; agrees on it anew where need be."""
         poke = self._lookout.poke
-        members = self._session.ask("get_children", self._session.path("members"), watch=poke)
         path = self._session.path("shards")
         body, version = b"", None
         try:
@@ -160,6 +164,8 @@ class ZooKeeperCoordination:
             version = stat.version
         except NoNodeError:
             self._session.ask("exists", path, watch=poke)
+        # After the assignment: whoever left since has written it anew, and what is written here is refused.
+        members = self._session.ask("get_children", self._session.path("members"), watch=poke)
         before = _shared(body)
         if len(before) != self._shards:
             before = self._before  # where ZooKeeper has forgotten everything, its members have not
@@ -183,13 +189,10 @@ class ZooKeeperCoordination:
         return shards_of(found, self._name)
 
     def _write(self, path: str, found: Assignment, version: int | None) -> None:
-        names = tuple(sorted(set(found)))
-        places = {name: place for place, name in enumerate(names)}
-        body = msgspec.json.encode(_Shared(members=names, shards=tuple(places[name] for name in found)))
         if version is None:
-            self._session.ask("create", path, body)
+            self._session.ask("create", path, _stored(found))
         else:
-            self._session.ask("set", path, body, version=version)
+            self._session.ask("set", path, _stored(found), version=version)
 
     def _own_stat(self, watched: bool) -> ZnodeStat | None:
         stat: ZnodeStat | None = self._session.ask(
@@ -209,6 +212,12 @@ def _life(body: bytes) -> str | None:
         return msgspec.json.decode(body, type=Member).life
     except msgspec.MsgspecError:
         return None
+
+
+def _stored(found: Assignment) -> bytes:
+    names = tuple(sorted(set(found)))
+    places = {name: place for place, name in enumerate(names)}
+    return msgspec.json.encode(_Shared(members=names, shards=tuple(places[name] for name in found)))
 
 
 def _shared(body: bytes) -> Assignment:
