@@ -87,13 +87,14 @@ def work(settings: "Settings") -> int:
 def serve(settings: "Settings", file: str | None) -> int:
     """Runs a node until it is told to stop; does not return where that goes well. ``file`` is fed to it."""
     from adapters.bootstrap import open_node  # half a second, which a mistake above need not wait for
+    from adapters.collector import collected_in_passing
     from adapters.json_lines import InputError
 
     node = open_node(settings)
     stopping = Event()
     gone = _when_nobody_reads(node, stopping)
     feeder = Feeder(node, file) if file is not None else None
-    with _told_to_stop(stopping), _told_how_much_to_log(node.log):
+    with _told_to_stop(stopping), _told_how_much_to_log(node.log), collected_in_passing():
         node.start()
         if feeder is not None:
             feeder.start()

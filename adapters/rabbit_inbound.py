@@ -14,7 +14,7 @@ from adapters.rabbit_frames import ack
 from adapters.rabbit_link import RabbitWatch, Session
 from engine.ports import Delivery
 
-_RECEIVE_BYTES_MAX: Final = 2 * 1024 * 1024
+_RECEIVE_BYTES_MAX: Final = 512 * 1024
 _PREFETCH_MIN: Final = 4
 # A feed's number stands above the delivery tags of its channel, which start at 1 and grow by one.
 _TAG_BITS: Final = 48
@@ -72,7 +72,7 @@ class Inbound:
             loop.call_soon_threadsafe(self._reconcile_soon)
 
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
-        """Up to ``limit`` deliveries, fairly over the queues, up to some 2 MiB of bodies."""
+        """Up to ``limit`` deliveries, fairly over the queues, up to some 512 KiB of bodies."""
         with self._changed:
             if not self._ready and timeout_seconds > 0 and not self._closed:
                 self._changed.wait_for(lambda: self._ready or self._closed, timeout_seconds)

@@ -9,7 +9,6 @@ servers, with the same messages. Compile the domain first (`make compiled`) for 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,8 +19,20 @@ import psycopg
 from adapters.cloud_events import decode
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
-from benchmarks.node_field import BATCH, POLICY, SHARDS, Field, accounts, coming_due, debts, field, operator, traffic
-from benchmarks.node_latency import waits
+from benchmarks.node_field import (
+    BATCH,
+    POLICY,
+    SHARDS,
+    Field,
+    accounts,
+    coming_due,
+    debts,
+    field,
+    operator,
+    probed,
+    traffic,
+)
+from benchmarks.node_latency import way
 from benchmarks.rabbit_rates import bare
 from engine.envelope import Envelope
 from engine.ports import OutgoingEvent
@@ -29,6 +40,7 @@ from engine.ports import OutgoingEvent
 MOVED: Final = POLICY.replace("version = 1", "version = 2").replace('"everyone"', '"moved"').replace("all", "other")
 _ELSEWHERE: Final = 10_000_000
 """Accounts with numbers from here are nobody else's."""
+_PROBES: Final = 5_000_000
 _STATE: Final = bytes(400)
 _FACT: Final = bytes(60)
 _COMMAND: Final = bytes(500)
@@ -66,7 +78,7 @@ def batch(scale: float, rounds: int) -> None:
 
 def two(scale: float, rounds: int) -> None:
     """Two processes beside one."""
-    events = int(200_000 * scale)
+    events = int(400_000 * scale)
     ones: list[float] = []
     twos: list[float] = []
     busy: list[float] = []
@@ -74,12 +86,10 @@ def two(scale: float, rounds: int) -> None:
         for workers, rates in ((1, ones), (2, twos)):
             with field() as some:
                 some.fill_fast_door(operator(events), BATCH)
-                nodes = some.start(workers)
-                with ThreadPoolExecutor(1) as beside:
-                    load = beside.submit(_busy, lambda nodes=nodes: nodes.events() < events)  # type: ignore[misc]
-                    rates.append(nodes.rate(events))
-                    if workers == 2:
-                        busy.append(load.result())
+                rate, share = some.start(workers).steady_rate(events)
+                rates.append(rate)
+                if workers == 2:
+                    busy.append(share)
     _say("two processes", twos, ones, "one process")
     print(f"    both cores {statistics.median(busy):.0%} busy meanwhile")
 
@@ -99,20 +109,24 @@ def open_door(scale: float, rounds: int) -> None:
 
 
 def latency(scale: float, rounds: int) -> None:
-    """From publish to the command at the receiver, at half of the rate that the same stream reaches at its highest."""
-    count = int(10_000 * scale)
-    with field() as some:
-        some.fill_fast_door(debts(count), 1)
-        highest = some.start().rate(2 * count)
-    medians, tails = [], []
+    """From publish to the command at the receiver, at half of the highest rate.
+
+    The highest is what goes through from the publisher to the receiver, who share the two cores with all the rest. The
+    stream is an operator's; what is timed are the commands of debts among it that bring them at once.
+    """
+    count = int(100_000 * scale)
+    highest, medians, tails = [], [], []
     for _ in range(rounds):
         with field() as some:
             _warm(some)
-            took = waits(some.rabbit, highest / 2, 20 * scale, first=0)
+            highest.append(way(some.rabbit, probed(count, 20, _PROBES), None).events_a_second)
+        with field() as some:
+            _warm(some)
+            took = way(some.rabbit, probed(count, 20, _PROBES), highest[-1] / 2).seconds_from(_PROBES)
             medians.append(statistics.median(took))
             tails.append(_tail(took))
     print(
-        f"latency at {highest / 2:,.0f} single events/s (half of the highest): median "
+        f"latency at {statistics.median(highest) / 2:,.0f} single events/s (half of the highest): median "
         f"{statistics.median(medians) * 1e3:.0f} ms, 99 % within {statistics.median(tails) * 1e3:.0f} ms"
     )
 
@@ -167,11 +181,12 @@ def timers(scale: float, rounds: int) -> None:
         nodes.rate(10)
         time.sleep(max(0.0, due_at - time.time()))
         with ThreadPoolExecutor(1) as beside:
-            meanwhile = beside.submit(waits, some.rabbit, 50, min(60.0, count / 25_000), _ELSEWHERE + 10)
+            beginning = _ELSEWHERE + 10
+            meanwhile = beside.submit(way, some.rabbit, debts(count // 1_000, beginning), 50)
             while some.count("outbox") or some.count("journal", "fact = 'RunOpened'") < count:
                 time.sleep(1.0)
             took = time.time() - due_at
-            tail = _tail(meanwhile.result())
+            tail = _tail(meanwhile.result().seconds_from(beginning))
     print(
         f"{count:,} timers of one instant: {count / took:,.0f}/s decided, committed and sent (events before: "
         f"{events_a_second:,.0f}/s); meanwhile 99 % of new debts had their command within {tail * 1e3:,.0f} ms"
@@ -261,15 +276,6 @@ def _bare_loop(some: Field, events: int, rows: dict[str, int], left: int) -> flo
         took = time.perf_counter() - began
     broker.disconnect()
     return events / took
-
-
-def _busy(is_working: Callable[[], bool]) -> float:
-    """The share of all cores that is used from the first event to the last."""
-    psutil.cpu_percent()
-    shares = []
-    while is_working():
-        shares.append(psutil.cpu_percent(0.5) / 100)
-    return float(statistics.median(shares[len(shares) // 4 :] or [0.0]))
 
 
 def _tail(values: list[float]) -> float:

@@ -6,6 +6,7 @@ virtual host and a database of its own, which are gone afterwards.
 
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -13,13 +14,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
 import psycopg
 from psycopg import sql
 from yarl import URL
@@ -137,6 +139,15 @@ def debts(count: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
         yield _event(f"i-{number}", number, "invoice.issued", data)
 
 
+def probed(events: int, each: int, first: int) -> Iterator[tuple[str, bytes]]:
+    """An operator's events, one in ``each`` of them a debt that brings commands at once: accounts from ``first`` on."""
+    probes = debts(events // each, first)
+    for number, event in enumerate(operator(events - 2 * (events // each))):
+        yield event
+        if number % (each - 2) == each - 3:
+            yield from islice(probes, 2)
+
+
 def coming_due(count: int, days: int) -> Iterator[tuple[str, bytes]]:
     """Two events for each of so many accounts: it comes into being, and will be overdue in so many days."""
     due = datetime.now(UTC).date() + timedelta(days=days - 1)
@@ -147,8 +158,13 @@ def coming_due(count: int, days: int) -> Iterator[tuple[str, bytes]]:
         yield _event(f"i-{number}", number, "invoice.issued", data)
 
 
+def subject_of(account: int) -> str:
+    """The account of a number."""
+    return f"ACC-{account:08}"
+
+
 def _event(id: str, account: int, kind: str, data: str) -> tuple[str, bytes]:
-    subject = f"ACC-{account:07}"
+    subject = subject_of(account)
     body = (
         f'{{"specversion":"1.0","id":"{id}","source":"billing","type":"dms.{kind}.v1","subject":"{subject}",'
         f'"time":"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z","data":{data}}}'
@@ -272,8 +288,6 @@ class Nodes:
 
     def pids(self) -> list[int]:
         """The processes that work."""
-        import psutil
-
         main = psutil.Process(self.process.pid)
         return [each.pid for each in main.children()] if self.workers > 1 else [main.pid]
 
@@ -295,6 +309,25 @@ class Nodes:
                 self._log.seek(0)
                 raise RuntimeError(f"{done:,.0f} of {events:,} events: {self._log.read()[-2_000:]}")
             time.sleep(0.1)
+
+    def steady_rate(self, events: int) -> tuple[float, float]:
+        """Events a second between the second tenth of so many and the seventh, and the share of all cores in use then.
+
+        Processes do not take up their shards at the same moment, nor come to their last event together: a run of
+        seconds shows that, one of years does not.
+        """
+        looks: list[tuple[float, float, float]] = []
+        while True:
+            time.sleep(0.2)
+            busy = psutil.cpu_percent() / 100
+            done = self.events()
+            if 0.2 * events <= done <= 0.7 * events:
+                looks.append((time.perf_counter(), done, busy))
+            if done > 0.7 * events:
+                break
+        self.rate(events)
+        (first_at, first, _), (last_at, last, _) = looks[0], looks[-1]
+        return (last - first) / (last_at - first_at), statistics.fmean(busy for _, _, busy in looks[1:])
 
     def stop(self) -> None:
         """Ends it in good order."""

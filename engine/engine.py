@@ -8,6 +8,7 @@ for a shard that has another owner.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from engine.codec import Codec
 from engine.desks import Desks
 from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
-from engine.last_look import Withdrawals, ended_runs, held_back, withdraw
+from engine.last_look import Withdrawals, commanded_runs, ended_runs, held_back, withdraw
 from engine.letters import Contents, DeskAnswer, DeskNote, Letter, Release, Voice, subjects_of_all
 from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Coordination, Delivery, PolicySource, Store, Transaction
@@ -100,8 +101,9 @@ class Engine:
         self._desks: Final = Desks(self._lane, self.policy, settings.keeps, self._is_ours)
         self._committer: Final = ThreadPoolExecutor(1, "commit")
         self._commit: Future[None] | None = None
-        # Whose commands may be leaving while their transaction is in flight.
-        self._in_flight: frozenset[str] = frozenset()
+        # Whose commands may be leaving while their transaction is in flight; and whether older events could not leave.
+        self._leaving: frozenset[tuple[str, str | None]] = frozenset()
+        self._left_over = False
         self._is_broken = False
         self._horizon = 0
         self._started_at = 0
@@ -279,7 +281,7 @@ class Engine:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
             self._watch_breakers(worked)
-        self._submit(transaction, intake)
+        self._submit(transaction, intake, worked)
         return transaction
 
     def _is_ours(self, subject: str) -> bool:
@@ -469,11 +471,11 @@ class Engine:
         ended = list(ended_runs(worked))
         withdrawals = Withdrawals()
         if ended:
-            profile_ids = {errand.profile_id for errand, _, _ in ended}
             waiting = {}
-            if len(self.outbox) or self.outbox.withheld or not self._in_flight.isdisjoint(profile_ids):
+            runs = {(errand.profile_id, fact.run_id) for errand, _, fact in ended}
+            if self._may_wait(runs):
                 self.settle()
-                waiting = self.outbox.unsent(profile_ids)
+                waiting = self.outbox.unsent({profile_id for profile_id, _ in runs})
             for errand, place, fact in ended:
                 withdraw(errand, place, fact, waiting.get((errand.profile_id, fact.run_id), []), withdrawals)
             transaction.withdrawn.extend(withdrawals.event_ids)
@@ -481,6 +483,13 @@ class Engine:
         if errands:
             worked.extend(self._workshop.run(errands, []))
         return frozenset(withdrawals.unwritten)
+
+    def _may_wait(self, runs: AbstractSet[tuple[str, str]]) -> bool:
+        """Whether a command of these runs, given by profile, may not have left. Does not wait for what is in flight:
+        the pipeline would stand still with every payment."""
+        if self._commit is None:
+            return len(self.outbox) > 0 or self.outbox.withheld > 0
+        return self._left_over or self.outbox.withheld > 0 or not self._leaving.isdisjoint(runs)
 
     def _watch_breakers(self, worked: list[Errand]) -> None:
         sizes = self._crew.panel.profiles_in
@@ -492,12 +501,13 @@ class Engine:
                     if errand.version > 0 or fact.previous_policy_segment is not None:
                         sizes[fact.previous_policy_segment] -= 1
 
-    def _submit(self, transaction: Transaction, intake: Intake) -> None:
+    def _submit(self, transaction: Transaction, intake: Intake, worked: list[Errand]) -> None:
         self.settle()
         if not self.settings.pipelined:
             self._finish(transaction, intake)
             return
-        self._in_flight = frozenset(event.profile_id for event in transaction.outbox)
+        self._left_over = len(self.outbox) > 0 or bool(transaction.let_go)
+        self._leaving = commanded_runs(worked)
         self._commit = self._committer.submit(self._finish, transaction, intake)
 
     def _finish(self, transaction: Transaction, intake: Intake) -> None:

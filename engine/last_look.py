@@ -37,6 +37,13 @@ def ended_runs(worked: Iterable[Errand]) -> Iterator[tuple[Errand, int, RunClose
                 yield errand, place, fact
 
 
+def commanded_runs(worked: Iterable[Errand]) -> frozenset[tuple[str, str | None]]:
+    """The runs, by profile, that gave a command: whether it has left is known only when it has been tried."""
+    return frozenset(
+        (errand.profile_id, fact.run_id) for errand in worked for fact in errand.facts if type(fact) is MeasureRequested
+    )
+
+
 def held_back(worked: Iterable[Errand], unwritten: set[str]) -> list[Errand]:
     """What breakers hold back is told to the profiles: its deadline does not run meanwhile."""
     errands = []

@@ -305,7 +305,7 @@ class Broker(Protocol):
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
         """Up to ``limit`` deliveries, those of a shard in order; an empty list when none came within the time.
 
-        Stops earlier, at some 2 MiB of bodies: a body may be a batch of many events.
+        Stops earlier, at some 512 KiB of bodies: a body may be a batch of many events.
         """
 
     def backlog(self) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.ports import Delivery, OutgoingEvent
 
-_RECEIVE_BYTES_MAX: Final = 2 * 1024 * 1024
+_RECEIVE_BYTES_MAX: Final = 512 * 1024
 
 BrokerSink = Callable[[Sequence[OutgoingEvent]], None]
 
@@ -69,7 +69,7 @@ class MemoryBroker:
         return len(self._waiting) + len(self._delivered)
 
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
-        """Up to ``limit`` bodies in order, up to some 2 MiB; waits at most so long for the first."""
+        """Up to ``limit`` bodies in order, up to some 512 KiB; waits at most so long for the first."""
         with self._changed:
             if not self._waiting and not self._closed and timeout_seconds > 0:
                 self._changed.wait(timeout_seconds)

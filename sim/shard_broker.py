@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.ports import Delivery, OutgoingEvent
 
-RECEIVE_BYTES_MAX: Final = 2 * 1024 * 1024
+RECEIVE_BYTES_MAX: Final = 512 * 1024
 
 
 class ServerAway(Exception):
