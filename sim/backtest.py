@@ -137,15 +137,24 @@ def _paired(theirs: Sequence[Sent], ours: Sequence[Sent], moved_within: int) -> 
     ]
 
 
+_PAIRS_BITS: Final = 24
+"""A microsecond outweighs so many pairs, in bits."""
+
+
+def _shift(old: Sent, new: Sent) -> int:
+    return (2 * abs(new.at - old.at) << _PAIRS_BITS) - 1
+
+
 def _aligned(theirs: Sequence[Sent], ours: Sequence[Sent], moved_within: int) -> list[Pair]:
     """The alignment in order of time with the least sum of shifts, where each command without a partner counts as half
-    of ``moved_within`` (Needleman and Wunsch 1970: O(n m))."""
-    gap = moved_within / 2
+    of ``moved_within`` (Needleman and Wunsch 1970: O(n m)); of equal sums, that with the most pairs, so that the other
+    way round it is the same."""
+    gap = moved_within << _PAIRS_BITS
     costs = [[gap * column for column in range(len(ours) + 1)]]
     for row, old in enumerate(theirs, 1):
         above, line = costs[-1], [gap * row]
         for column, new in enumerate(ours, 1):
-            line.append(min(above[column - 1] + abs(new.at - old.at), above[column] + gap, line[-1] + gap))
+            line.append(min(above[column - 1] + _shift(old, new), above[column] + gap, line[-1] + gap))
         costs.append(line)
     pairs: list[Pair] = []
     row, column = len(theirs), len(ours)
@@ -153,7 +162,7 @@ def _aligned(theirs: Sequence[Sent], ours: Sequence[Sent], moved_within: int) ->
         cost = costs[row][column]
         if row and column:
             old, new = theirs[row - 1], ours[column - 1]
-            if cost == costs[row - 1][column - 1] + abs(new.at - old.at):
+            if cost == costs[row - 1][column - 1] + _shift(old, new):
                 pairs.append((old, new))
                 row, column = row - 1, column - 1
                 continue

@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from sim.behaviour import Floats
 from sim.paying_days import Calendar
@@ -43,6 +43,6 @@ def _factors(days: list[Calendar], spells: Spells, bins: tuple[int, ...], rates:
     if expected.min() < 5:
         return (1.0,) * len(days)
     statistic = float(((seen - expected) ** 2 / expected).sum())
-    if chi2.sf(statistic, len(days) - 1) > _DOUBT:
+    if chdtrc(len(days) - 1, statistic) > _DOUBT:
         return (1.0,) * len(days)
     return tuple(float(each) for each in (seen + _FACTOR_PRIOR) / (expected + _FACTOR_PRIOR))

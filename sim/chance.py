@@ -11,6 +11,7 @@ from struct import Struct
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.behaviour import Floats
 
@@ -80,13 +81,16 @@ class Chance:
         said = _COUNTER.pack(purpose, day, account)
         return int.from_bytes(blake2b(said, digest_size=7, key=self._secret).digest(), "little") * _UNIT
 
-    def normals(self, purpose: int, day: int = 0) -> Floats:
-        """A standard normal number for each account: of two uniform ones, by Box and Muller's transform.
+    def normals(self, purpose: int, day: int = 0, accounts: npt.NDArray[np.int64] | None = None) -> Floats:
+        """A standard normal number for each of ``accounts`` (None: all): of two uniform ones, by Box and Muller's
+        transform.
 
         The generator's own method draws a varying number for each, so that an account's depended on its neighbours'.
         """
         first = self._drawn(purpose, 2 * day, 1)
         second = self._drawn(purpose, 2 * day + 1, 1)
+        if accounts is not None:
+            first, second = first.take(accounts), second.take(accounts)
         found: Floats = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
         return found
 

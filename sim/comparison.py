@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 import polars as pl
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 
 class Interval(NamedTuple):
@@ -32,7 +32,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         raise ValueError("no values")
     if len(values) == 1:
         return Interval(values[0], nan)
-    quantile = float(student.ppf(0.5 + confidence / 2, len(values) - 1))
+    quantile = float(stdtrit(len(values) - 1, 0.5 + confidence / 2))
     return Interval(fmean(values), quantile * stdev(values) / sqrt(len(values)))
 
 

@@ -200,7 +200,7 @@ class Branch:
         amounts = self.portfolio.charge[rows].astype(np.float64)
         spreads = np.array([each.month_spread for each in self.scenario.groups])[self.portfolio.group[rows]]
         if spreads.any():
-            amounts *= np.exp(spreads * self._chance.normals(c.AMOUNT, day)[rows])
+            amounts *= np.exp(spreads * self._chance.normals(c.AMOUNT, day, rows))
         found: Money = np.maximum(1, np.rint(amounts)).astype(np.int64)
         return found
 
@@ -291,7 +291,7 @@ class Branch:
         extra = np.zeros(len(self._under_contract), dtype=np.int64)
         if len(contacted) > 0:
             who, count = np.unique(contacted, return_counts=True)
-            beyond = self._contacts.in_month(who) - self._payers.tolerated()[who]
+            beyond = self._contacts.in_month(who) - self._payers.tolerated(who)
             extra[who] = np.clip(beyond, 0, count)
         leaving = self._payers.leaving(day, self._suspended, extra)
         leaving = leaving[self._under_contract[leaving]]
