@@ -8,11 +8,8 @@ for a shard that has another owner.
 """
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Final
 
 from actors.errand import Arrival, Errand
@@ -25,10 +22,11 @@ from domain.shards import shard_of
 from engine.ballot import Ballot, VoteRefused
 from engine.batch import Scribe
 from engine.codec import Codec
+from engine.departure import Departure
 from engine.desks import Desks
 from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
-from engine.last_look import Withdrawals, commanded_runs, ended_runs, held_back, withdraw
+from engine.last_look import Withdrawals, ended_runs, held_back, withdraw
 from engine.letters import Contents, DeskAnswer, DeskNote, Letter, Release, Voice, subjects_of_all
 from engine.outbox import Outbox
 from engine.ports import Broker, Clock, Coordination, Delivery, PolicySource, Store, Transaction
@@ -81,8 +79,6 @@ class Engine:
         self.policy = policies.current()
         self.outbox: Final = Outbox(store, broker, codec.command_of, self.tally, self.trail)
         self.ballot: Final = Ballot()
-        self.publish_failure: Exception | None = None
-        """Why events that are committed could not leave, the last time that was so."""
         self._store: Final = store
         self._broker: Final = broker
         self._clock: Final = clock
@@ -92,6 +88,9 @@ class Engine:
         self._door: Final = Door(codec.decode, codec.unseal, store, clock.stamp, self.tally)
         self._scribe: Final = Scribe(codec.encode, codec.encode_rejection, self.tally, settings.keeps)
         self._lane: Final = ThreadLane("profiles")
+        self.departure: Final = Departure(
+            store, broker, self._door, self.outbox, self.tally, pipelined=settings.pipelined
+        )
         self._crew: Final = Crew(
             self.policy, settings.hold_unknown_us, settings.active_max, settings.confirms, freezes=settings.keeps
         )
@@ -99,11 +98,6 @@ class Engine:
             store, self._door.arrived_before, self.settle, self._crew, self._lane, self.tally
         )
         self._desks: Final = Desks(self._lane, self.policy, settings.keeps, self._is_ours)
-        self._committer: Final = ThreadPoolExecutor(1, "commit")
-        self._commit: Future[None] | None = None
-        # Whose commands may be leaving while their transaction is in flight; and whether older events could not leave.
-        self._leaving: frozenset[tuple[str, str | None]] = frozenset()
-        self._left_over = False
         self._is_broken = False
         self._horizon = 0
         self._started_at = 0
@@ -151,7 +145,7 @@ class Engine:
         self._mend()
         self.settle_or_recover()
         if len(self.outbox):
-            self._pump()
+            self.departure.pump()
 
     def tend(self) -> bool:
         """Keeps to the shards that are ours: renews leases, gives up what falls to others, takes over what falls to us.
@@ -223,9 +217,7 @@ class Engine:
 
     def settle(self) -> None:
         """Waits for the commit in flight, so that everything decided so far is durable and published."""
-        commit, self._commit = self._commit, None
-        if commit is not None:
-            commit.result()
+        self.departure.settle()
 
     def settle_or_recover(self) -> None:
         """Waits for the commit in flight; if it failed, everything in memory goes and deliveries come again."""
@@ -241,7 +233,7 @@ class Engine:
             self.settle()
             self._broker.subscribe(())
         finally:
-            self._committer.shutdown()
+            self.departure.stop()
             self._lane.stop(timeout_s=10)
             self._tenure.end()
 
@@ -281,7 +273,7 @@ class Engine:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:
             self._watch_breakers(worked)
-        self._submit(transaction, intake, worked)
+        self.departure.start(transaction, intake, worked)
         return transaction
 
     def _is_ours(self, subject: str) -> bool:
@@ -319,9 +311,7 @@ class Engine:
         """Begins anew after a failure. Raises what the store and the broker raise; then it is still to be done."""
         if not self._is_broken:
             return
-        commit, self._commit = self._commit, None
-        if commit is not None:
-            commit.exception()
+        self.departure.give_up()
         self.tally.failures += 1
         self._tenure.doubt()
         self._workshop.dismiss()
@@ -473,7 +463,7 @@ class Engine:
         if ended:
             waiting = {}
             runs = {(errand.profile_id, fact.run_id) for errand, _, fact in ended}
-            if self._may_wait(runs):
+            if self.departure.may_wait(runs):
                 self.settle()
                 waiting = self.outbox.unsent({profile_id for profile_id, _ in runs})
             for errand, place, fact in ended:
@@ -484,13 +474,6 @@ class Engine:
             worked.extend(self._workshop.run(errands, []))
         return frozenset(withdrawals.unwritten)
 
-    def _may_wait(self, runs: AbstractSet[tuple[str, str]]) -> bool:
-        """Whether a command of these runs, given by profile, may not have left. Does not wait for what is in flight:
-        the pipeline would stand still with every payment."""
-        if self._commit is None:
-            return len(self.outbox) > 0 or self.outbox.withheld > 0
-        return self._left_over or self.outbox.withheld > 0 or not self._leaving.isdisjoint(runs)
-
     def _watch_breakers(self, worked: list[Errand]) -> None:
         sizes = self._crew.panel.profiles_in
         for errand in worked:
@@ -500,37 +483,3 @@ class Engine:
                     sizes[fact.policy_segment] += 1
                     if errand.version > 0 or fact.previous_policy_segment is not None:
                         sizes[fact.previous_policy_segment] -= 1
-
-    def _submit(self, transaction: Transaction, intake: Intake, worked: list[Errand]) -> None:
-        self.settle()
-        if not self.settings.pipelined:
-            self._finish(transaction, intake)
-            return
-        self._left_over = len(self.outbox) > 0 or bool(transaction.let_go)
-        self._leaving = commanded_runs(worked)
-        self._commit = self._committer.submit(self._finish, transaction, intake)
-
-    def _finish(self, transaction: Transaction, intake: Intake) -> None:
-        """In the committer's thread: durable first, then acknowledged, then published."""
-        if transaction:
-            began = perf_counter()
-            self._store.commit(transaction)
-            self.tally.committed(len(intake.inbox), perf_counter() - began)
-        self._door.committed(transaction.inbox)
-        if intake.misdirected:
-            self._broker.forward(intake.misdirected)
-        if intake.tags:
-            self._broker.acknowledge(intake.tags)
-        if intake.inbox:
-            self.tally.event_seconds.add(perf_counter() - intake.taken_at, len(intake.inbox))
-        self.outbox.drop(transaction.withdrawn)
-        self.outbox.let_go(transaction.let_go)
-        self.outbox.add(transaction.outbox)
-        self._pump()
-
-    def _pump(self) -> None:
-        try:
-            self.outbox.pump()
-        except Exception as failure:
-            # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
-            self.publish_failure = failure

@@ -127,7 +127,8 @@ class Service:
         return left
 
     def _tell_of_failed_publishing(self) -> None:
-        failure, self.engine.publish_failure = self.engine.publish_failure, None
+        departure = self.engine.departure
+        failure, departure.failure = departure.failure, None
         if failure is not None:
             self._on_failure(failure)
 
