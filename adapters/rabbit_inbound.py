@@ -12,9 +12,8 @@ from aiormq.abc import AbstractChannel
 from adapters.rabbit_feed import Feed
 from adapters.rabbit_frames import ack
 from adapters.rabbit_link import RabbitWatch, Session
-from engine.ports import Delivery
+from engine.ports import RECEIVE_BYTES_MAX, Delivery
 
-_RECEIVE_BYTES_MAX: Final = 512 * 1024
 _PREFETCH_MIN: Final = 4
 # A feed's number stands above the delivery tags of its channel, which start at 1 and grow by one.
 _TAG_BITS: Final = 48
@@ -82,7 +81,7 @@ class Inbound:
 
     def _take(self, limit: int) -> list[Delivery]:
         taken: list[Delivery] = []
-        room = _RECEIVE_BYTES_MAX
+        room = RECEIVE_BYTES_MAX
         ready = self._ready
         while ready and len(taken) < limit and room > 0:
             feed = ready[0]

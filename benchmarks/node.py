@@ -41,6 +41,7 @@ MOVED: Final = POLICY.replace("version = 1", "version = 2").replace('"everyone"'
 _ELSEWHERE: Final = 10_000_000
 """Accounts with numbers from here are nobody else's."""
 _PROBES: Final = 5_000_000
+"""Accounts with numbers from here to there are those whose commands are timed."""
 _STATE: Final = bytes(400)
 _FACT: Final = bytes(60)
 _COMMAND: Final = bytes(500)
@@ -182,7 +183,7 @@ def timers(scale: float, rounds: int) -> None:
         time.sleep(max(0.0, due_at - time.time()))
         with ThreadPoolExecutor(1) as beside:
             beginning = _ELSEWHERE + 10
-            meanwhile = beside.submit(way, some.rabbit, debts(count // 1_000, beginning), 50)
+            meanwhile = beside.submit(way, some.rabbit, debts(count // 250, beginning), 50)
             while some.count("outbox") or some.count("journal", "fact = 'RunOpened'") < count:
                 time.sleep(1.0)
             took = time.time() - due_at

@@ -140,7 +140,8 @@ def debts(count: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def probed(events: int, each: int, first: int) -> Iterator[tuple[str, bytes]]:
-    """An operator's events, one in ``each`` of them a debt that brings commands at once: accounts from ``first`` on."""
+    """An operator's events; two of every ``each`` make a debt that brings commands at once, of accounts from ``first``
+    on."""
     probes = debts(events // each, first)
     for number, event in enumerate(operator(events - 2 * (events // each))):
         yield event
@@ -317,7 +318,7 @@ class Nodes:
         seconds shows that, one of years does not.
         """
         looks: list[tuple[float, float, float]] = []
-        while True:
+        while self.process.poll() is None:
             time.sleep(0.2)
             busy = psutil.cpu_percent() / 100
             done = self.events()
@@ -326,6 +327,8 @@ class Nodes:
             if done > 0.7 * events:
                 break
         self.rate(events)
+        if len(looks) < 3:
+            raise RuntimeError(f"{events:,} events are too few to see a steady state")
         (first_at, first, _), (last_at, last, _) = looks[0], looks[-1]
         return (last - first) / (last_at - first_at), statistics.fmean(busy for _, _, busy in looks[1:])
 

@@ -7,13 +7,17 @@ of `commit` as "outcome unknown" and begins again from what the store then says.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from domain.policy import Policy
 from domain.record import Record
 
 State = tuple[object, ...]
 """A frozen profile (`domain.snapshot`): nested tuples of plain values."""
+
+
+RECEIVE_BYTES_MAX: Final = 512 * 1024
+"""With more in one batch, deciding, committing and publishing no longer overlap."""
 
 
 class NothingLeft(Exception):
@@ -305,7 +309,7 @@ class Broker(Protocol):
     def receive(self, limit: int, timeout_seconds: float) -> list[Delivery]:
         """Up to ``limit`` deliveries, those of a shard in order; an empty list when none came within the time.
 
-        Stops earlier, at some 512 KiB of bodies: a body may be a batch of many events.
+        Stops earlier, at some `RECEIVE_BYTES_MAX` of bodies: a body may be a batch of many events.
         """
 
     def backlog(self) -> int:

@@ -6,9 +6,7 @@ from concurrent.futures import Future
 from threading import Condition
 from typing import Final
 
-from engine.ports import Delivery, OutgoingEvent
-
-_RECEIVE_BYTES_MAX: Final = 512 * 1024
+from engine.ports import RECEIVE_BYTES_MAX, Delivery, OutgoingEvent
 
 BrokerSink = Callable[[Sequence[OutgoingEvent]], None]
 
@@ -77,7 +75,7 @@ class MemoryBroker:
                 return []
             deliveries: list[Delivery] = []
             waiting, delivered = self._waiting, self._delivered
-            room = _RECEIVE_BYTES_MAX
+            room = RECEIVE_BYTES_MAX
             while waiting and len(deliveries) < limit and room > 0:
                 delivery = waiting.popleft()
                 room -= len(delivery.body)

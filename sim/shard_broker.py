@@ -8,9 +8,7 @@ from functools import lru_cache
 from threading import Condition
 from typing import Final
 
-from engine.ports import Delivery, OutgoingEvent
-
-RECEIVE_BYTES_MAX: Final = 512 * 1024
+from engine.ports import RECEIVE_BYTES_MAX, Delivery, OutgoingEvent
 
 
 class ServerAway(Exception):
