@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.calendar import HOUR
+from domain.calendar import HOUR, MINUTE
 from engine.ports import NothingLeft, OutgoingEvent
 from sim.broker import MemoryBroker
 from tests.engine.test_faults import account, invoice
@@ -77,10 +77,10 @@ def test_what_could_not_leave_may_wait_while_a_later_batch_is_on_its_way(world: 
 def test_a_payment_waits_to_see_whether_the_block_has_left(world: World, is_away: bool, left: list[str]) -> None:
     gated = gate_of(world)
     gated.is_away = is_away
-    pay(world, BLOCK_DAY + HOUR)
+    pay(world, BLOCK_DAY + MINUTE)
     opens = threading.Timer(0.2, gated.gate.set)
     opens.start()
-    world.engine.turn(world.broker.receive(10, 0), BLOCK_DAY + 2 * HOUR)
+    world.engine.turn(world.broker.receive(10, 0), BLOCK_DAY + 2 * MINUTE)  # within the horizon: nothing else waits
     opens.join()
     world.engine.settle()
     gated.is_away = False
