@@ -35,6 +35,7 @@ def read_behaviour(table: Table, folder: Path | None = None) -> Behaviour | None
         behaviour = replace(
             known,
             spread=table.number("spread", known.spread, most=5),
+            overdue_power=table.number("overdue_power", known.overdue_power, most=5),
             weekdays=table.numbers("weekdays", known.weekdays, most=100, count=7),
             month_days=table.numbers("month_days", known.month_days, most=100, count=31),
             lifts={**known.lifts, **_lifts(table)},

@@ -27,6 +27,7 @@ def rounded(behaviour: Behaviour) -> Behaviour:
         behaviour,
         types=types,
         spread=_short(behaviour.spread),
+        overdue_power=_short(behaviour.overdue_power),
         weekdays=_shorts(behaviour.weekdays),
         month_days=_shorts(behaviour.month_days),
         claim_upheld=_short(behaviour.claim_upheld),
@@ -47,6 +48,9 @@ def _lines(behaviour: Behaviour, errors: Behaviour) -> Iterator[str]:
     yield f"bins = [{', '.join(str(each) for each in behaviour.bins)}]"
     yield "# How much debtors of one type differ: the standard deviation of the logarithm of a debtor's own factor."
     yield _number("spread", behaviour.spread, errors.spread)
+    if behaviour.overdue_power != 1.0:
+        yield "# Once overdue that factor is raised to a power: below 1 the late differ less than those in time."
+        yield _number("overdue_power", behaviour.overdue_power, errors.overdue_power)
     for name, factors in (("weekdays", behaviour.weekdays), ("month_days", behaviour.month_days)):
         if set(factors) == {1.0}:
             yield f"# {name}: payments do not differ by them beyond chance."

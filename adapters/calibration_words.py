@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import Final
 
-from sim.behaviour import Floats
+from sim.behaviour import Behaviour, Floats
 from sim.calibration import Calibration
 from sim.goodness import QUANTILES, STATES, as_rates
 from sim.judgement import Judgement
@@ -54,12 +54,18 @@ def found(calibration: Calibration) -> Iterator[str]:
     """The lines of a fit: its types, its likelihood."""
     behaviour, errors = calibration.behaviour, calibration.errors
     yield (
-        f"{len(behaviour.types)} types of debtors, spread {behaviour.spread:.3g}{_give_or_take(errors.spread)}; "
+        f"{len(behaviour.types)} types of debtors, spread {behaviour.spread:.3g}{_give_or_take(errors.spread)}"
+        f"{_overdue(behaviour, errors)}; "
         f"log-likelihood {calibration.log_likelihood:,.1f}, {calibration.free} parameters, BIC {calibration.bic:,.1f}"
     )
     yield "BIC by number of types: " + ", ".join(f"{types}: {bic:,.1f}" for types, bic in calibration.tried)
     if not calibration.converged:
         yield "the search for the maximum was broken off: the numbers are near it, and their errors are rough"
+
+
+def _overdue(behaviour: Behaviour, errors: Behaviour) -> str:
+    power = behaviour.overdue_power
+    return "" if power == 1.0 else f", once overdue to the power of {power:.3g}{_give_or_take(errors.overdue_power)}"
 
 
 def _give_or_take(error: float) -> str:

@@ -1,9 +1,9 @@
 """How debtors pay: a daily hazard by days past due, latent types, an effect of each debtor, and what measures do to it.
 
 A debtor of a type pays on a day with probability ``1 - exp(-rate)``, where ``rate`` is the type's rate for the days
-past due, times the debtor's own effect (log-normal, median 1), times the day's factor, times one plus the lifts that
-measures have left. Everything here is pure and vectorised over debtors: random numbers come from
-outside.
+past due, times the debtor's own effect (log-normal, median 1; of what is overdue, a power of it), times the day's
+factor, times one plus the lifts that measures have left. Everything here is pure and vectorised over debtors: random
+numbers come from outside.
 """
 
 from collections.abc import Mapping
@@ -64,6 +64,9 @@ class Behaviour:
     types: tuple[DebtorType, ...]
     spread: float = 0.0
     """The standard deviation of the logarithm of a debtor's own effect."""
+    overdue_power: float = 1.0
+    """The power of that effect once overdue: at 1 who tends to be late goes on to pay slowly, at 0 all the late of a
+    type are alike."""
     weekdays: tuple[float, ...] = (1.0,) * 7
     """A factor of the rate for each day of the week, from Monday."""
     month_days: tuple[float, ...] = (1.0,) * 31
@@ -95,8 +98,13 @@ def draw_types(behaviour: Behaviour, uniforms: Floats) -> npt.NDArray[np.int8]:
 
 
 def draw_effects(behaviour: Behaviour, normals: Floats) -> Floats:
-    """Each debtor's own factor of the rate, from one standard normal number each."""
+    """Each debtor's own factor of the rate until the due date, from one standard normal number each."""
     return np.exp(behaviour.spread * normals)
+
+
+def overdue_effects(behaviour: Behaviour, effects: Floats) -> Floats:
+    """Each debtor's own factor of the rate from day 1 past due on, from that until the due date."""
+    return effects if behaviour.overdue_power == 1.0 else effects**behaviour.overdue_power
 
 
 def rate_table(behaviour: Behaviour, first: int, last: int) -> Floats:
@@ -123,7 +131,8 @@ def hazard(behaviour: Behaviour, types: Integers, effects: Floats, days_past_due
     first, last = behaviour.bins[0] - 1, behaviour.bins[-1]
     column = np.clip(days_past_due, first, last) - first
     rates = rate_table(behaviour, first, last)[types, column]
-    return probability(rates * effects * (1.0 + lifts))
+    own = np.where(days_past_due > 0, overdue_effects(behaviour, effects), effects)
+    return probability(rates * own * (1.0 + lifts))
 
 
 def added_lift(behaviour: Behaviour, kind: str, repeats: Integers) -> Floats:

@@ -59,8 +59,8 @@ def calibrate_invoices(
     bins: tuple[int, ...] | None = None,
     with_errors: bool = True,
 ) -> Calibration:
-    """The behaviour of those who paid ``invoices``, with ``bins`` of days past due (`bins_of` them, where none are
-    given). Raises `TooFew`."""
+    """The behaviour of those who paid ``invoices``, with ``bins`` of days past due, one of which begins on day 1
+    (`bins_of` them, where none are given). Raises `TooFew`."""
     if int((invoices.settled > 0).sum()) < 50 or len(np.unique(invoices.debtor)) < 10:
         raise TooFew("a fit takes at least 50 payments of 10 debtors")
     claim_days = _claim_days(invoices)
@@ -90,9 +90,9 @@ def calibrate_invoices(
         behaviour,
         claim_days=claim_days,
         claim_upheld=invoices.upheld if any_claims else 0.5,
-        claim_factor=float(np.exp(fit.parameters[0, -1])) if any_claims else 1.0,
+        claim_factor=float(np.exp(fit.parameters[0, -2])) if any_claims else 1.0,
     )
-    errors = replace(errors, claim_factor=behaviour.claim_factor * float(fit.errors[0, -1]) if any_claims else np.nan)
+    errors = replace(errors, claim_factor=behaviour.claim_factor * float(fit.errors[0, -2]) if any_claims else np.nan)
     return Calibration(
         behaviour=behaviour,
         errors=errors,

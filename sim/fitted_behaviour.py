@@ -45,8 +45,19 @@ def of_invoices(fit: Fit, bins: tuple[int, ...], calendar: Calendar, spells: Spe
             )
         )
     days = (calendar.weekdays, calendar.month_days)
-    behaviour = Behaviour(bins=bins, types=tuple(types), spread=fit.spread, weekdays=days[0], month_days=days[1])
-    return behaviour, Behaviour(bins=bins, types=tuple(errors), spread=fit.spread_error)
+    # Of debtors who are all alike, a power of what they differ by means nothing.
+    power, power_error = (fit.parameters[0, -1], fit.errors[0, -1]) if fit.spread > 0 else (1.0, np.nan)
+    behaviour = Behaviour(
+        bins=bins,
+        types=tuple(types),
+        spread=fit.spread,
+        overdue_power=float(power),
+        weekdays=days[0],
+        month_days=days[1],
+    )
+    return behaviour, Behaviour(
+        bins=bins, types=tuple(errors), spread=fit.spread_error, overdue_power=float(power_error)
+    )
 
 
 def of_months(fit: Fit) -> tuple[Behaviour, Behaviour, Floats]:
@@ -69,7 +80,7 @@ def of_months(fit: Fit) -> tuple[Behaviour, Behaviour, Floats]:
     unknown = float("nan")
     return (
         behaviour,
-        Behaviour(bins=BINS, types=tuple(errors), spread=fit.spread_error, claim_factor=unknown),
+        Behaviour(bins=BINS, types=tuple(errors), spread=fit.spread_error, overdue_power=unknown, claim_factor=unknown),
         np.stack(first),
     )
 

@@ -16,6 +16,7 @@ from sim.behaviour import (
     claims,
     draw_effects,
     draw_types,
+    overdue_effects,
     paid_share,
     probability,
     rate_table,
@@ -64,7 +65,8 @@ def _once(behaviour: Behaviour, invoices: Invoices, generator: np.random.Generat
     disputed = claims(behaviour, types, generator.random(len(invoices)))
     first = invoices.issued - invoices.due + np.where(disputed, behaviour.claim_days, 0)
     start, last = behaviour.bins[0] - 1, behaviour.bins[-1]
-    slowed = effects * np.where(disputed, behaviour.claim_factor, 1.0)
+    slowed = np.where(disputed, behaviour.claim_factor, 1.0)
+    in_time, overdue = effects * slowed, overdue_effects(behaviour, effects) * slowed
     table = rate_table(behaviour, start, last)
     factors = _factors(behaviour, invoices, int(first.min()))
     partial = np.array([each.partial_probability for each in behaviour.types])
@@ -73,7 +75,8 @@ def _once(behaviour: Behaviour, invoices: Invoices, generator: np.random.Generat
     waiting = np.arange(len(invoices))
     for day in range(int(first.min()), last + _DAYS_MAX):
         possible = waiting[first[waiting] <= day]
-        rate = table[types[possible], min(max(day, start), last) - start] * slowed[possible]
+        rate = table[types[possible], min(max(day, start), last) - start]
+        rate = rate * (overdue if day > 0 else in_time)[possible]
         if factors is not None:
             rate = rate * factors[invoices.due[possible] + day - int(invoices.due.min() + first.min())]
         pays = possible[generator.random(len(possible)) < probability(rate)]
@@ -108,6 +111,7 @@ def foreseen_months(behaviour: Behaviour, first: Floats, months: Integers, seed:
     chances = np.cumsum(shares / shares.sum(axis=0), axis=0)[:, classes]
     types = np.minimum((generator.random(len(months)) > chances).sum(axis=0), len(behaviour.types) - 1)
     effects = draw_effects(behaviour, generator.standard_normal(len(months)))
+    overdue = overdue_effects(behaviour, effects)
     late_factors = np.array([each.late_factor for each in behaviour.types])[types]
     table = rate_table(behaviour, behaviour.bins[0], behaviour.bins[-1])
     found = np.empty_like(months)
@@ -118,7 +122,8 @@ def foreseen_months(behaviour: Behaviour, first: Floats, months: Integers, seed:
         for day in range(DAYS):
             late = np.where(items > 1, (items - 2) * DAYS + 1 + day, day - DAYS + 1)
             place = np.minimum(late - behaviour.bins[0], table.shape[1] - 1)
-            rate = table[types, place] * effects * np.where(was_late & (items == 1), late_factors, 1.0)
+            own = np.where(late > 0, overdue, effects)
+            rate = table[types, place] * own * np.where(was_late & (items == 1), late_factors, 1.0)
             pays = np.flatnonzero((items > 0) & (generator.random(len(items)) < probability(rate)))
             share = paid_share(behaviour, types[pays], generator.random(len(pays)), generator.random(len(pays)))
             items[pays] -= np.maximum(np.floor(share * items[pays] + _ROUNDING).astype(np.int64), 1)

@@ -14,6 +14,7 @@ from sim.behaviour import (
     churn,
     day_factor,
     kept_overnight,
+    overdue_effects,
     paid_share,
     probability,
     rate_table,
@@ -57,6 +58,10 @@ class Payers:
         self._kept: Final = np.array(
             [[kept_overnight(each, kind) for each in self._behaviours] for kind in self._moving]
         ).reshape(len(self._moving), len(self._behaviours))
+        # A debtor's own factor once overdue, where it is another.
+        self._overdue_effect: Final = (
+            self._overdue_effects() if any(b.overdue_power != 1.0 for b in self._behaviours) else None
+        )
         types = [each for behaviour in self._behaviours for each in behaviour.types]
         self._whole: Final = np.array([each.whole_items for each in types])
         # Who was late, or whose claim was rejected, and has not paid everything since, may pay at another rate.
@@ -70,6 +75,13 @@ class Payers:
         self._nights = 0
         self._is_lifted = False
 
+    def _overdue_effects(self) -> Floats:
+        found = np.empty(len(self._portfolio))
+        for number, behaviour in enumerate(self._behaviours):
+            rows = self._portfolio.group == number
+            found[rows] = overdue_effects(behaviour, self._portfolio.effect[rows])
+        return found
+
     def draw(self, day: int, weekday: int, month_day: int, payable: Money, oldest: Days) -> Payments:
         """Who pays on ``day`` of those that have something to pay."""
         debtors = np.flatnonzero(payable)
@@ -77,7 +89,10 @@ class Payers:
         ages = day - oldest.take(debtors)
         days_past_due = np.minimum(np.maximum(ages, self._first), self._last) - self._first
         places = self._portfolio.type.take(debtors) * self._rates.shape[1] + days_past_due
-        rate = self._rates.take(places) * self._portfolio.effect.take(debtors)
+        effect = self._portfolio.effect.take(debtors)
+        if self._overdue_effect is not None:
+            effect = np.where(ages > 0, self._overdue_effect.take(debtors), effect)
+        rate = self._rates.take(places) * effect
         if self._remembers:
             late = ages > 0
             self._was_late[debtors[late]] = True

@@ -26,7 +26,7 @@ def test_without_measures_debtors_survive_as_their_behaviour_says() -> None:
         DebtorType(name="quick", share=0.6, rates=(0.02, 0.2, 0.05)),
         DebtorType(name="slow", share=0.4, rates=(0.005, 0.03, 0.01)),
     )
-    behaviour = Behaviour(bins=(-20, 1, 15), types=types, spread=0.5)
+    behaviour = Behaviour(bins=(-20, 1, 15), types=types, spread=0.5, overdue_power=0.4)
     accounts, days = 20_000, 60
     opening = Opening(share=1.0, median=1_000, youngest=0, oldest=0)
     scenario = scenario_of(behaviour, accounts, days, charge=0, opening=opening)

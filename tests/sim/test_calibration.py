@@ -39,6 +39,8 @@ def test_a_behaviour_is_found_again(found: Calibration) -> None:
     behaviour, errors = found.behaviour, found.errors
     assert [each.name for each in behaviour.types] == ["type-1", "type-2"]
     assert not far(behaviour.spread, TWO_TYPES.spread, errors.spread)
+    assert not far(behaviour.overdue_power, TWO_TYPES.overdue_power, errors.overdue_power)
+    assert errors.overdue_power < 0.15
     assert not far(behaviour.claim_factor, TWO_TYPES.claim_factor, errors.claim_factor)
     assert behaviour.claim_days == TWO_TYPES.claim_days
     assert errors.spread < 0.1
@@ -52,7 +54,7 @@ def test_a_behaviour_is_found_again(found: Calibration) -> None:
 
 def test_it_predicts_what_it_has_not_seen(found: Calibration) -> None:
     """Other debtors of the same behaviour pay as predicted: days to pay, late after late, roll rates."""
-    judgement = judge_invoices(found, invoices(TWO_TYPES, 500, 12, 2), 1)
+    judgement = judge_invoices(found, invoices(TWO_TYPES, 2_000, 12, 2), 1)
     assert judgement.distance < 0.03
     assert judgement.predicted.habit.ratio == pytest.approx(judgement.seen.habit.ratio, rel=0.15)
     rolls = [as_rates(view.rolls)[:2, :2] for view in (judgement.seen, judgement.predicted)]
