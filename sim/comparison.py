@@ -6,7 +6,6 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 import polars as pl
-from scipy.special import stdtrit
 
 
 class Interval(NamedTuple):
@@ -32,6 +31,8 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         raise ValueError("no values")
     if len(values) == 1:
         return Interval(values[0], nan)
+    from scipy.special import stdtrit  # 0.3 s, which the processes that only simulate need not wait for
+
     quantile = float(stdtrit(len(values) - 1, 0.5 + confidence / 2))
     return Interval(fmean(values), quantile * stdev(values) / sqrt(len(values)))
 
