@@ -20,6 +20,9 @@ Flags = npt.NDArray[np.bool_]
 KINDS: Final = ("reminder", "notify", "call", "task", "restrict", "legal", "terminate")
 """What can lift a hazard: kinds of measure, of which the notifications of prevention count apart as ``reminder``."""
 
+_ALL_BUT_THE_NEWEST: Final = 0.999
+"""Rounded down to whole items, whatever the newest of a thousandth and more leaves to pay."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebtorType:
@@ -35,7 +38,8 @@ class DebtorType:
     partial_share: float = 0.5
     """The mean of that part."""
     whole_items: bool = False
-    """A part is rounded down to whole invoices, oldest first, and pays at least one."""
+    """Invoices are paid whole: a part is all of them but the newest, with the probability ``partial_share``, else the
+    oldest alone."""
     late_factor: float = 1.0
     """A factor of the rate of those who owe nothing overdue, but were late and have not paid everything since."""
     promise_kept: float = 0.5
@@ -153,11 +157,15 @@ def kept_overnight(behaviour: Behaviour, kind: str) -> float:
 def paid_share(behaviour: Behaviour, types: Integers, chances: Floats, sizes: Floats) -> Floats:
     """The share of what is owed that a payment pays, from two uniform numbers each: 1.0, or a part of it.
 
-    A part is uniform within `part_range` of its mean; where its type pays whole items, it is yet to be rounded.
+    A part is uniform within `part_range` of its mean; where its type pays whole items, it is yet to be rounded down to
+    them.
     """
     partial = np.array([each.partial_probability for each in behaviour.types])[types]
+    means = np.array([each.partial_share for each in behaviour.types])[types]
+    whole = np.array([each.whole_items for each in behaviour.types])[types]
     ranges = np.array([part_range(each.partial_share) for each in behaviour.types])[types]
-    share: Floats = np.where(chances < partial, ranges[:, 0] + ranges[:, 1] * sizes, 1.0)
+    parts = np.where(whole, np.where(sizes < means, _ALL_BUT_THE_NEWEST, 0.0), ranges[:, 0] + ranges[:, 1] * sizes)
+    share: Floats = np.where(chances < partial, parts, 1.0)
     return share
 
 

@@ -2,10 +2,11 @@
 
 A debtor gets one item a month, due 30 days after it; his state at the end of a month is how many items are due and
 unpaid. Within a month he owes those and the one that falls due at its end. On each of its 30 days he pays with the
-probability of the bin of his oldest item's days past due (`BINS`): all of it, or a part, which is rounded down to whole
-items and pays at least one. Who was late and has not paid everything since pays his newest item at another rate
-(``late_factor``). So the number of unpaid items is a Markov chain in days, and its 30th power is the month's
-matrix: exact for what the laboratory plays with ``whole_items``, items alike and months of 30 days.
+probability of the bin of his oldest item's days past due (`BINS`): all of it, or a part, which is all items but the
+newest, or the oldest alone (clients who are many months late pay either, and hardly ever anything between). Who was
+late and has not paid everything since pays his newest item at another rate (``late_factor``). So the number of unpaid
+items is a Markov chain in days, and its 30th power is the month's matrix: exact for what the laboratory plays with
+``whole_items``, items alike and months of 30 days.
 
 The likelihood of a debtor's months is the probability of the first state, free for each type, times the entries of the
 matrix along his months, with his own effect integrated out (`sim.mixture`): a mixed Markov chain (Frydman, JASA 100,
@@ -17,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from sim.behaviour import Floats, Integers, part_range
+from sim.behaviour import Floats, Integers
 from sim.mixture import Design, apart, nodes
 
 BINS: Final = (-29, 1, 31, 61)
@@ -40,9 +41,9 @@ _TINY: Final = 1e-12
 class MonthChain:
     """The component of `sim.mixture` for months late.
 
-    A type's parameters: the logarithms of the rates in `BINS`, the logit of the probability that a payment is a part,
-    the logit of that part's mean, the logarithm of the late factor, and the logits of the first month's classes against
-    the first of them.
+    A type's parameters: the logarithms of the rates in `BINS`, the logits of the probabilities that a payment is a part
+    and that a part is all but the newest item, the logarithm of the late factor, and the logits of the first month's
+    classes against the first of them.
     """
 
     width: Final = len(BINS) + 3 + _FIRST - 1
@@ -134,17 +135,12 @@ def month_matrices(rates: Floats, partial: float, partial_share: float, late_fac
 
 def _landing(items: int, partial: float, partial_share: float) -> Floats:
     """Where a payment takes the number of unpaid items, shape (items + 1, items + 1)."""
-    low, width = part_range(partial_share)
     landing = np.zeros((items + 1, items + 1))
     landing[0, 0] = 1.0
     for owed in range(1, items + 1):
-        paid = np.arange(1, owed + 1)
-        # floor(share * owed), at least 1, where the share is uniform between low and low + width.
-        edges = np.clip((np.arange(1, owed + 2) / owed - low) / width, 0.0, 1.0)
-        edges[0] = 0.0
-        chance = np.diff(edges)
-        landing[owed, owed - paid] = partial * chance
         landing[owed, 0] += 1.0 - partial
+        landing[owed, owed - 1] += partial * (1.0 - partial_share)
+        landing[owed, min(1, owed - 1)] += partial * partial_share
     return landing
 
 
