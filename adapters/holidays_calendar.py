@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from holidays import HolidayBase
 
+_LAST_DAY: Final = date.max.toordinal()
+
 
 class UnknownCountry(Exception):
     """No calendar of that name; the text lists nothing, `countries` does."""
@@ -36,10 +38,10 @@ class CountryDaysOff:
         self._years: Final = range(self._holidays.start_year, self._holidays.end_year + 1)
 
     def is_day_off(self, day: int) -> bool:
-        """Whether nobody works on ``day`` (an ordinal)."""
-        on = date.fromordinal(day)
-        if on.year not in self._years:
-            return on.weekday() >= 5
+        """Whether nobody works on ``day`` (an ordinal), which may lie beyond the end of `date`: holds last for ever."""
+        on = date.fromordinal(day) if 0 < day <= _LAST_DAY else None
+        if on is None or on.year not in self._years:
+            return (day + 6) % 7 >= 5  # ordinal 1 was a Monday
         return not self._holidays.is_working_day(on)
 
     def __str__(self) -> str:

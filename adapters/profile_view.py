@@ -12,7 +12,7 @@ from domain.ledger import Ledger
 from domain.messages import AttributeValue
 from domain.policy import Policy
 from domain.profile import Profile, Restriction, Run
-from domain.runs import current_plan
+from domain.rules import current_plan
 from domain.snapshot import thaw
 from domain.timing import standing
 from engine.ports import State

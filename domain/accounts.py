@@ -164,6 +164,9 @@ def fold_policy_adopted(profile: Profile, event: e.PolicyAdopted) -> None:
     run = profile.run
     if run is not None and run.plan_version != event.version:
         run.plan_version = event.version
-        run.floor_day = max(run.floor_day, run.fired_day)
+        if run.amendments is None:
+            run.floor_day = max(run.floor_day, run.fired_day)
+        else:
+            run.version_floor = max(run.version_floor, run.fired_day)
         run.skipped = ()
         run.cursor = 0

@@ -1,5 +1,7 @@
 """What was agreed with the debtor: moratoria, promises and instalment schedules, and what becomes of them."""
 
+from typing import Final
+
 from domain import events as e
 from domain import messages as m
 from domain.calendar import NEVER
@@ -9,6 +11,9 @@ from domain.policy import Policy
 from domain.profile import Profile, Promise, Schedule
 from domain.record import Record
 from domain.timing import NONE
+
+_SCHEDULE: Final = "\x1f"
+"""Before the ids of schedules, which are kept with those of promises: the same number may be one of either."""
 
 
 def decide_hold_placed(profile: Profile, message: m.HoldPlaced, policy: Policy) -> Decision:
@@ -33,7 +38,7 @@ def decide_promise_made(profile: Profile, message: m.PromiseMade, policy: Policy
 
 
 def decide_instalments_agreed(profile: Profile, message: m.InstalmentsAgreed, policy: Policy) -> Decision:
-    if profile.ids is not None and message.schedule_id in profile.ids:
+    if profile.ids is not None and _SCHEDULE + message.schedule_id in profile.ids:
         return reused("schedule", message.schedule_id)
     if profile.closed:
         return closed(profile)
@@ -126,7 +131,7 @@ def fold_promise_broken(profile: Profile, event: e.PromiseBroken) -> None:
 
 
 def fold_instalments_agreed(profile: Profile, event: m.InstalmentsAgreed) -> None:
-    _use_id(profile, event.schedule_id)
+    _use_id(profile, _SCHEDULE + event.schedule_id)
     profile.schedule = Schedule(event.schedule_id, event.parts, event.checked_from, profile.ledger.arrivals)
 
 

@@ -170,6 +170,8 @@ class BusinessCalendar:
 
 def month_day(day: int, day_of_month: int) -> int:
     """The first day from ``day`` on that is the ``day_of_month``-th of its month, or its last where it is shorter."""
+    if day > _LAST_DAY:
+        return day
     at = date.fromordinal(day)
     candidate = _clipped(at.year, at.month, day_of_month)
     if candidate >= day:

@@ -41,6 +41,8 @@ def is_sent(profile: Profile, command_id: str) -> bool:
     number, _, rest = command_id[len(prefix) :].partition("/")
     if not _is_count(number, 0) or not rest:
         return False
+    if profile.outside is not None and RESERVED + command_id in profile.outside:
+        return False
     name, slash, times = rest.rpartition("/")
     if slash and _is_count(times, 2):
         return _was_sent(profile, int(number), name, int(times))

@@ -9,7 +9,7 @@ from domain.messages import MeasureApproved, Wake
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.record import Record
-from domain.runs import current_plan
+from domain.rules import current_plan
 from domain.snapshot import freeze, thaw
 from domain.timing import BOUND_WORDS, DUE, GAP, HOLD, standing
 from domain.work import work

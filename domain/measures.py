@@ -89,6 +89,8 @@ def fold_requested(profile: Profile, event: e.MeasureRequested) -> None:
         count_contact(profile, event.kind, event.on)
     if not reserved:
         _count_issue(profile, event.run_id, event.measure)
+    elif event.run_id is None:
+        profile.send_reserved(event.command_id)
     elif run is not None:
         run.issued = _sent_now(run.issued, event.measure)
     if event.kind == "restrict":

@@ -149,6 +149,8 @@ def fold_balance_changed(profile: Profile, event: m.BalanceChanged) -> None:
 def _set_balance(profile: Profile, balance: int, due_on: int | None, at: int) -> None:
     profile.balance = balance
     profile.ledger.set_balance(balance, due_on, at)
+    if not profile.ledger.open_items:
+        profile.reminders = None  # what waited was for the item that is gone, and the next one has the same id
 
 
 def fold_claim_opened(profile: Profile, event: m.ClaimOpened) -> None:

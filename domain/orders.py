@@ -9,13 +9,14 @@ from domain.events import MeasureSkipped
 from domain.policy import Policy
 from domain.profile import Pending, Profile
 from domain.record import Record
+from domain.rules import current_plan
 from domain.tasks import closed_task
 from domain.timing import ALL, AT_ONCE, admitted, day_of, hold_end
 
 
 def decide_ordered(profile: Profile, message: m.MeasureOrdered, policy: Policy) -> Decision:
     run = profile.run
-    found = policy.measure(message.measure, run.plan if run is not None else profile.hand_plan or profile.rule_plan)
+    found = policy.measure(message.measure, run.plan if run is not None else current_plan(profile, policy))
     if found is None:
         return unknown("measure", message.measure)
     if profile.closed:

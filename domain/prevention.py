@@ -28,15 +28,19 @@ def crossings(profile: Profile, policy: Policy, balance: int, at: int) -> list[R
 
 
 def passed_reminders(profile: Profile, policy: Policy, at: int) -> list[Record]:
-    """A version reminds of nothing whose instant had passed before it came."""
+    """A version reminds of nothing whose instant had passed before it came.
+
+    What the profile was to be woken for is late, and goes: the engine was away.
+    """
     events: list[Record] = []
+    before_it_came = min(at, profile.wake_at)
     for rule in policy.reminders:
         before = rule.days_before_due
         assert before is not None
         for item in profile.ledger.open_items:
             instant = policy.zone.instant(item.due - before, rule.measure.at)
             waits = profile.reminders is not None and (rule.name, item.item_id) in profile.reminders
-            if item.since <= instant < at and rule.name not in item.reminded and not waits:
+            if item.since <= instant < before_it_came and rule.name not in item.reminded and not waits:
                 events.append(e.PreventionSettled(at, rule.name, item.item_id, False))
     return events
 

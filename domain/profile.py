@@ -161,7 +161,8 @@ class Sent:
 class Run:
     """One application of a plan. ``cursor`` measures from the plan's first have fired or been skipped.
 
-    ``floor_day``: measures up to that day count as done (fired under another plan or version); ``fired_day`` is the
+    ``floor_day``: measures up to that day of their plan count as done (fired under another plan or version);
+    ``version_floor`` the same of a run that was amended, by the days that the amendments give. ``fired_day`` is the
     greatest `day` that has fired, ``last_fired_on`` the local day from which the gap counts.
     """
 
@@ -181,6 +182,7 @@ class Run:
         "restrictions",
         "run_id",
         "skipped",
+        "version_floor",
     )
 
     def __init__(self, number: int, run_id: str, plan: str, plan_version: int, opened_at: int) -> None:
@@ -196,6 +198,7 @@ class Run:
         self.issued: tuple[str, ...] = ()
         self.fired_day: int = NO_DAY
         self.floor_day: int = NO_DAY
+        self.version_floor: int = NO_DAY
         self.last_fired_on: int = NO_DAY
         self.restrictions: list[Restriction] | None = None
         self.amendments: dict[str, tuple[bool | None, int | None]] | None = None
@@ -313,6 +316,16 @@ class Profile:
         if self.outside is None:
             self.outside = {}
         self.outside[name] = self.outside.get(name, 0) + 1
+
+    def reserve_outside(self, command_id: str) -> None:
+        """The command awaits a head's approval, and has not left."""
+        assert self.outside is not None
+        self.outside[RESERVED + command_id] = 1
+
+    def send_reserved(self, command_id: str) -> None:
+        """It leaves."""
+        assert self.outside is not None
+        self.outside.pop(RESERVED + command_id, None)
 
     def add_pending(self, pending: Pending) -> None:
         """A measure begins to wait."""

@@ -56,6 +56,13 @@ def measure_facts(profile: Profile, policy: Policy, overdue: int, dpd: int) -> d
     return facts
 
 
+def current_plan(profile: Profile, policy: Policy) -> str | None:
+    """The one plan of the profile: a manager's choice while the policy has it, else its segment's."""
+    if profile.hand_plan is not None and profile.hand_plan in policy.plans:
+        return profile.hand_plan
+    return profile.rule_plan
+
+
 def holds(condition: Condition | None, facts: dict[str, object], at: int, reports: list[Record]) -> bool:
     """Whether there is no condition or it is true; one that fails counts as false and is reported."""
     if condition is None:

@@ -10,6 +10,7 @@ from domain.policy import Policy
 from domain.profile import Profile, Run
 from domain.record import Record
 from domain.restrictions import note_cured, reversals
+from domain.rules import current_plan
 from domain.tasks import closed_approvals, closed_tasks
 
 
@@ -54,13 +55,6 @@ def _no_longer_waiting(profile: Profile, plan: str, measure: str, at: int, actor
             else:
                 events.extend(approval_closed(profile, pending.command_id, at, actor, "skipped"))
     return events
-
-
-def current_plan(profile: Profile, policy: Policy) -> str | None:
-    """The one plan of the profile: a manager's choice while the policy has it, else its segment's."""
-    if profile.hand_plan is not None and profile.hand_plan in policy.plans:
-        return profile.hand_plan
-    return profile.rule_plan
 
 
 def borders(profile: Profile, policy: Policy, now: int, today: int, overdue: int, dpd: int) -> list[Record] | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from domain.events import MeasureRequested
 from domain.first_format import thaw_ledger_1
 from domain.ledger import Claim, Item, Payment
-from domain.profile import Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
+from domain.profile import NO_DAY, Pending, Profile, Promise, Restriction, Run, Schedule, Sent, Task
 from domain.shared import shared
 
 FORMAT: Final = 2
@@ -149,6 +149,8 @@ def _frozen_run(run: Run) -> State:
         run.last_fired_on,
         _frozen_restrictions(run.restrictions),
         tuple([(measure, skip, day) for measure, (skip, day) in amendments.items()]) if amendments else None,
+        # Hardly any run has one, and programs of the version before could not read it.
+        *((run.version_floor,) if run.version_floor != NO_DAY else ()),
     )
 
 
@@ -262,7 +264,8 @@ def _thawed_run(state: tuple[Any, ...]) -> Run:
     run.fired = tuple(fired)
     run.skipped = tuple(skipped)
     run.issued = tuple(issued)
-    run.fired_day, run.floor_day, run.last_fired_on, restrictions, amendments = rest
+    run.fired_day, run.floor_day, run.last_fired_on, restrictions, amendments, *more = rest
+    run.version_floor = more[0] if more else NO_DAY
     if restrictions is not None:
         run.restrictions = [Restriction(*each) for each in restrictions]
     if amendments is not None:

@@ -68,6 +68,7 @@ def fold_opened(profile: Profile, event: e.TaskOpened) -> None:
             profile.run.issued = (*profile.run.issued, RESERVED + event.measure)
         else:
             profile.count_outside(event.measure)
+            profile.reserve_outside(event.command_id)
 
 
 def fold_closed(profile: Profile, event: e.TaskClosed) -> None:

@@ -90,6 +90,8 @@ def next_index(run: Run, plan: Plan) -> int:
         # By the plan's own day: what a switch has skipped is not brought back by moving its day.
         if run.floor_day != NO_DAY and measure.day <= run.floor_day:
             continue
+        if run.version_floor != NO_DAY and day_of(run, measure) <= run.version_floor:
+            continue
         return index
     return -1
 

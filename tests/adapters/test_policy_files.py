@@ -115,6 +115,13 @@ def test_every_group_of_the_telecom_example_has_people_and_a_head() -> None:
     assert {each.role for each in policy.managers.values()} == {"specialist", "head", "administrator"}
 
 
+def test_a_day_beyond_the_calendars_end_is_off_at_the_weekend() -> None:
+    """A hold until 9999-12-31 is one for ever, and the day after it is asked about."""
+    assert date.max.weekday() == 4
+    days_off = CountryDaysOff("RU")
+    assert [days_off.is_day_off(date.max.toordinal() + after) for after in range(4)] == [False, True, True, False]
+
+
 def test_days_off_travel_to_another_process() -> None:
     days_off = pickle.loads(pickle.dumps(CountryDaysOff("RU")))
     assert days_off.is_day_off(date(2025, 11, 3).toordinal())

@@ -207,8 +207,10 @@ class Services:
 
 
 def reversals_match_restrictions(life: Life) -> None:
-    """Each restriction not reported failed is reversed once: by hand, or at the cure, the last first."""
+    """Each restriction not reported failed is reversed once: by hand, or at the cure, the last first. One that was
+    reported failed is, too, if it should be confirmed after the cure."""
     services = Services()
+    failed_at_cure: dict[str, Taken] = {}
     for told in life.told:
         expected: list[tuple[str | None, str]] = []
         reversed_now: list[tuple[str | None, str]] = []
@@ -218,7 +220,14 @@ def reversals_match_restrictions(life: Life) -> None:
                 if fact.outcome == "cured":
                     taken = [each for each in reversed(services.of_run) if services.are_taken(each)]
                     expected += [(each.key[2], each.key[1]) for each in taken]
+                    failed = [each for each in services.of_run if not services.are_taken(each)]
+                    failed_at_cure |= {command: each for each in failed for command in each.commands}
                 services.of_run = []
+            if isinstance(fact, m.MeasureCompleted) and fact.command_id in failed_at_cure:
+                late = failed_at_cure.pop(fact.command_id)
+                # What the next run has taken away as well is given back with that one.
+                if late.key[2] is not None and all(each.key != late.key for each in services.of_run):
+                    expected.append((late.key[2], late.key[1]))
             if isinstance(fact, e.MeasureRequested) and fact.reason == "cured":
                 reversed_now.append((fact.measure, fact.target))
         assert reversed_now == expected

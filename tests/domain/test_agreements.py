@@ -132,6 +132,11 @@ def test_a_promise_outlives_the_run_and_is_known_by_its_id_for_ever() -> None:
     assert story.tell(m.PromiseMade, "PR1", 1, on("04-10")) == "id_reused"
 
 
+def test_a_promise_and_a_schedule_may_have_the_same_id() -> None:
+    story = agree(promise(debtor(), "03-10", name="1"), ("03-10", 1_000), name="1")
+    assert story.tell(m.InstalmentsAgreed, "1", ((on("03-12"), 1),)) == "id_reused"
+
+
 def test_what_a_closed_account_had_promised_ends_without_an_event() -> None:
     story = agree(promise(debtor(), "03-10"), ("03-10", 500))
     assert story.tell(m.AccountClosed, "left") == ACCEPTED

@@ -171,6 +171,10 @@ def test_the_next_day_of_the_month_is_clipped_to_the_month(day: str, day_of_mont
     assert date_of(month_day(on(day), day_of_month)) == expected
 
 
+def test_beyond_the_calendars_end_there_are_no_months() -> None:
+    assert month_day(date.max.toordinal() + 1, 5) == date.max.toordinal() + 1
+
+
 def test_the_next_day_of_the_month_is_the_first_that_fits() -> None:
     """For every day of five years and every day of the month: no earlier day would have done."""
     for day in range(on("2024-01-01"), on("2029-01-01")):

@@ -265,6 +265,16 @@ def test_a_command_whose_approval_was_refused_or_dropped_was_never_sent() -> Non
     assert story.confirm("A/1/terminate") == "unknown_reference"
 
 
+def test_outside_of_runs_too_a_command_is_known_once_its_approval_has_sent_it() -> None:
+    story = Story(policy(terminate(2, approval="head")))
+    assert story.order("terminate") == story.reject("A/0/terminate") == story.order("terminate") == ACCEPTED
+    for command_id in ("A/0/terminate", "A/0/terminate/2"):
+        assert (story.confirm(command_id), story.fail(command_id)) == ("unknown_reference",) * 2
+    assert story.approve("A/0/terminate/2") == ACCEPTED
+    story.until("03-01 12:01")
+    assert (story.confirm("A/0/terminate"), story.confirm("A/0/terminate/2")) == ("unknown_reference", ACCEPTED)
+
+
 def test_a_late_outcome_of_a_command_of_a_closed_run_is_known() -> None:
     story = Story(policy(block(1))).owes(invoice="I1").until("03-04").pays().owes(invoice="I2").until("03-10")
     assert story.names() == ["A/1/block", "A/1/unblock", "A/2/block"]

@@ -1,5 +1,6 @@
 """Warnings before anything is overdue: by the balance, and by days before the due date."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from domain import events as e
 from domain import messages as m
 from domain.policy import Cap, Prevention
-from tests.domain.world import ACCEPTED, Story, contact, measure, overdue_of, policy, remind, ring
+from tests.domain.world import ACCEPTED, Story, at, contact, measure, overdue_of, policy, remind, ring
 
 HOURS = contact("09:00-18:00", "12:00-16:00")
 
@@ -174,6 +175,15 @@ def test_a_rule_that_a_version_brings_reminds_of_nothing_whose_instant_had_passe
     assert story.until("04-01").runs == ["03-13 00:00 run 1 opens"]
 
 
+def test_a_reminder_that_was_due_while_the_engine_was_away_goes_under_the_version_of_its_return_too() -> None:
+    rules = policy(preventions=(due_soon(),))
+    for version in (1, 2):
+        story = Story(rules).owes(due="03-10").until("03-07 08:00")
+        story.now = at("03-07 12:00")
+        story.under(replace(rules, version=version)).tell(m.Wake)
+        assert story.commands == ["03-07 12:00 due-soon (prevention)"]
+
+
 def test_prevention_goes_on_in_a_moratorium_and_beside_a_run() -> None:
     story = invoiced().owes(100, due="03-02", invoice="I1").owes(100, due="03-10", invoice="I2")
     story.tell(m.HoldPlaced, "H", story.policy.zone.day(story.now) + 30, "flood")
@@ -184,6 +194,13 @@ def test_the_balance_of_an_account_is_an_item_to_remind_of_too() -> None:
     story = prepaid(due_soon()).has(-100).until("03-31")
     assert story.commands == ["03-02 10:00 due-soon (prevention)"]
     assert len(story.until("04-01").has(0).has(-100).until("05-01").commands) == 2
+
+
+def test_a_reminder_that_waits_for_one_debt_is_not_sent_for_the_next_which_has_its_own() -> None:
+    """Contacts begin at 09:00; the second debt came after the instant of its own reminder, 08:00."""
+    story = prepaid(due_soon(at="08:00"), contact=HOURS).has(-100).until("03-02 08:30")
+    assert story.profile.reminders == [("due-soon", "")]
+    assert story.has(0).has(-100).until("03-20").commands == []
 
 
 def test_a_reminder_with_a_condition_that_is_false_is_dropped() -> None:

@@ -1,10 +1,13 @@
 """The life of a run: it opens, goes on under another plan or version, amended or not, and ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain import events as e
 from domain import messages as m
 from domain.policy import Attribute, Segment
+from domain.snapshot import freeze, thaw
 from tests.domain.world import (
     ACCEPTED,
     Story,
@@ -209,6 +212,18 @@ def test_a_new_version_goes_on_after_the_greatest_day_that_has_fired_by_names_th
     ]
 
 
+def test_a_version_goes_by_the_days_that_a_manager_has_given_and_so_does_the_profile_that_comes_back() -> None:
+    """The block was moved from day 1 to 12, the papers from 5 to 20: both are still to come after the block."""
+    rules = policy(block(1), file(5), ring(30))
+    story = Story(rules).owes().until("03-02")
+    assert story.amend("block", day=12) == "no_run"
+    story.until("03-03 09:00")
+    assert (story.amend("block", day=12), story.amend("file", day=20)) == (ACCEPTED, ACCEPTED)
+    story.until("03-15").under(replace(rules, version=2)).tell(m.PolicyPublished)
+    story.profile = thaw("A", freeze(story.profile))
+    assert story.until("04-02").commands == ["03-14 10:00 block", "03-22 10:00 file", "04-01 10:00 ring"]
+
+
 def test_what_a_version_skipped_is_looked_at_again_by_the_next() -> None:
     story = Story(policy(block(1), file(5, when=overdue_of(5_000)), ring(30))).owes().until("03-08")
     assert story.told(e.MeasureSkipped) == ["03-07 10:00 file skipped: condition"]
@@ -239,6 +254,17 @@ def test_a_version_with_other_borders_cures_and_opens_at_once() -> None:
     story = Story(policy(block(1))).owes(1_000).until("03-04").under(lenient)
     assert story.tell(m.PolicyPublished) == ACCEPTED
     assert story.runs[2:] == ["03-04 00:00 run 1 cured", "03-04 00:00 unblock (cured)"]
+
+
+def test_an_ordered_measure_is_the_one_of_the_segments_plan_where_a_version_has_dropped_the_chosen_one() -> None:
+    ours, others = block(1), replace(block(1), target="voice")
+    story = Story(policy(file(1), plans=[plan("mine", ours)]))
+    assert story.tell(m.PlanAssigned, "mine", "anna", "") == ACCEPTED
+    segments = (Segment(name="everyone", plan="late"),)
+    story.under(policy(ring(1), plans=[plan("early", others), plan("late", ours)], segments=segments, version=2))
+    assert story.order("block") == ACCEPTED
+    story.until("03-01 12:01")
+    assert [command.target for command in story.sent] == ["network"]
 
 
 def test_a_hand_chosen_plan_that_a_version_drops_gives_way_to_the_segments() -> None:
