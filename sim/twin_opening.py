@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from domain.calendar import NEVER
+from domain.calendar import DAY, NEVER
 from domain.events import TaskOpened
-from domain.messages import MeasureCompleted, PolicyPublished
+from domain.messages import AccountClosed, MeasureCompleted, PolicyPublished
+from domain.policy import Policy
 from domain.profile import Profile
 from sim.ageing import Ageing
 from sim.casework import is_at_rest
@@ -29,9 +30,10 @@ def open_copies(
     contacts: ContactLog,
     people: People,
     services: Services,
-) -> None:
-    """The branch begins on ``day``, at the instant ``at``, with the copies."""
+) -> list[int]:
+    """The branch begins on ``day``, at the instant ``at``, with the copies. Returns those whose contract has ended."""
     cases = site.cases
+    ended = []
     for account, profile in enumerate(copies.profiles):
         cases.adopt(account, profile)
         _open_debts(account, profile, at, site, disputes, ageing)
@@ -58,6 +60,20 @@ def open_copies(
             disputes.remember_claim(account, day, claim_id)
         if not is_resting and profile.policy_version != site.policy.version:
             cases.post(at, account, PolicyPublished(at))
+        if _is_terminated(profile, site.policy):
+            # How long ago nobody knows.
+            closes_at = at + site.scenario.close_after_days * DAY
+            cases.post(closes_at, account, AccountClosed(closes_at, "the contract has ended"))
+            ended.append(account)
+    return ended
+
+
+def _is_terminated(profile: Profile, policy: Policy) -> bool:
+    """Whether the last run ended the contract, and nothing has been cleared since."""
+    if not profile.blocked or not profile.past_runs:
+        return False
+    found = [policy.measure(name, None) for name in profile.past_runs[-1]]
+    return any(plan.measures[index].kind == "terminate" for plan, index in filter(None, found))
 
 
 def _open_debts(account: int, profile: Profile, at: int, site: Site, disputes: Disputes, ageing: Ageing) -> None:

@@ -162,7 +162,7 @@ class Branch:
 
     def _open_copies(self, copies: Copies, day: int, at: int) -> None:
         """What production knows of its debts when the twin begins."""
-        open_copies(
+        ended = open_copies(
             copies,
             day,
             at,
@@ -174,6 +174,8 @@ class Branch:
             people=self._people,
             services=self._services,
         )
+        for account in ended:
+            self._end_contract(account, at)
         self._ageing.begin(day)
 
     def _bill(self, day: int, at: int) -> None:

@@ -33,6 +33,18 @@ def test_it_begins_with_what_is_owed() -> None:
     assert days["suspended"][0] > 0
 
 
+def test_a_contract_that_production_has_ended_is_billed_no_more_and_closed() -> None:
+    twin, lived = production(600, 105)
+    branch = Branch(replace(twin, days=twin.close_after_days + 35), replace(telecom(), version=2), 1, 0, 0)
+    branch.run()
+    states = twin.twin.states if twin.twin is not None else ()
+    ended = [row for row, (name, _) in enumerate(states) if lived.cases.profile(int(name[3:])).blocked]
+    assert ended
+    for row in ended:
+        assert branch.cases.profile(row).closed
+        assert (branch.books.due[row][branch.books.left[row] > 0] < twin.start).all()
+
+
 def test_it_goes_on() -> None:
     """It is billed, worked and paid from there, without a breach; and every sum adds up."""
     twin, _ = production()
