@@ -21,6 +21,8 @@ FUNCTIONS: Final = frozenset(
     getMilliseconds""".split()
 )
 _MATCHES_MAX: Final = 4
+_GOES_ON: Final = frozenset(". [ < > =".split())
+"""What makes more of a comparison's side than the token next to it."""
 
 _TOKEN: Final = re.compile(
     r"""
@@ -111,56 +113,62 @@ def _attributes(tokens: list[Token]) -> tuple[str, ...]:
 
 def _comparable(tokens: list[Token], scope: Scope) -> None:
     """Refuses what the language calls false without a word: an input compared with a value it can never have."""
-    for at in range(len(tokens)):
-        name, end = _input(tokens, at)
+    padded = [Token("mark", "")] * 4 + tokens + [Token("mark", "")] * 5
+    for at in range(4, len(padded) - 5):
+        name, end = _input(padded, at)
         if name is None:
             continue
-        after = tokens[end : end + 3]
-        before = tokens[max(0, at - 3) : at][::-1]
-        for near in (after, before):
-            signs = near[0].text + near[1].text if len(near) == 3 else ""
-            if sorted(signs) in (["=", "="], ["!", "="]) and near[2].kind in ("string", "number"):
+        before = padded[at - 4 : at][::-1]
+        after = [token for token in padded[end : end + 5] if token.text != "-"]
+        for near, far in ((after, before), (before, after)):
+            # Not where one side goes on: in `5 < overdue == attributes.vip` the 5 is not compared with vip.
+            goes_on = {near[3].text, far[0].text} & _GOES_ON
+            if near[0].text + near[1].text in ("==", "!=", "=!") and not goes_on:
                 _possible(name, near[2], scope)
         if [token.text for token in after[:2]] == ["in", "["]:
-            for token in itertools.takewhile(lambda token: token.text != "]", tokens[end + 2 :]):
-                if token.kind in ("string", "number"):
-                    _possible(name, token, scope)
+            for token in itertools.takewhile(lambda token: token.text != "]", padded[end + 2 :]):
+                _possible(name, token, scope)
 
 
 def _input(tokens: list[Token], at: int) -> tuple[str | None, int]:
-    """The fact or attribute that is named at this token, with the index after it."""
-    if tokens[at].kind != "name" or (at > 0 and tokens[at - 1].text == "."):
+    """The fact or attribute that is named at this token, with the index after it; at least four tokens follow."""
+    if tokens[at].kind != "name" or tokens[at - 1].text == ".":
         return None, at
-    texts = [token.text for token in tokens[at : at + 5]]
-    if texts[0] != "attributes":
-        return texts[0], at + 1
-    length = 3 if texts[1:2] == ["."] else 4
-    name = tokens[at + 2].text if length == 3 else _content(tokens[at + 2]) if at + 2 < len(tokens) else ""
-    whole = texts[length : length + 1] not in (["."], ["["], ["("])
-    return (f"attributes.{name}" if whole else None), at + length
+    name, mark, key, *rest = (token.text for token in tokens[at : at + 5])
+    if name != "attributes":
+        return name, at + 1
+    if mark not in (".", "["):
+        return None, at  # "region" in attributes
+    key, length = (key, 3) if mark == "." else (_content(tokens[at + 2]), 4)
+    whole = rest[length - 3] not in (".", "[", "(")
+    return (f"attributes.{key}" if whole else None), at + length
 
 
-def _possible(name: str, literal: Token, scope: Scope) -> None:
+def _possible(name: str, token: Token, scope: Scope) -> None:
+    literal = "boolean" if token.text in ("true", "false") else token.kind
     kind, values = _kind(name, scope)
-    if kind is None or (kind == "number") != (literal.kind == "number"):
-        if kind is not None:
-            raise RuleError(f"{name} is {'a' if kind != 'enum' else 'an'} {kind}, and never equals {literal.text}")
+    if kind is None or literal not in ("string", "number", "boolean"):
         return
-    if values is not None and literal.kind == "string" and _content(literal) not in values:
-        raise RuleError(f"{name} is never {literal.text}", Faults().guess(_content(literal), values))
+    if kind != literal:
+        hint = f"write {name}, or !{name}" if kind == "boolean" else ""
+        raise RuleError(f"{name} is a {kind}, and never equals {token.text}", hint)
+    if values is not None and _content(token) not in values:
+        raise RuleError(f"{name} is never {token.text}", Faults().guess(_content(token), values))
 
 
 def _kind(name: str, scope: Scope) -> tuple[str | None, Iterable[str] | None]:
-    """Whether an input compares with strings or numbers, and its values where they are a closed list."""
+    """Which literals an input compares with (None: nobody knows), and its values where they are a closed list."""
     attribute = scope.attributes.get(name.removeprefix("attributes.")) if name.startswith("attributes.") else None
     if attribute is not None:
         closed = attribute.values if attribute.type == "enum" else None
-        return {"integer": "number", "number": "number", "boolean": None}.get(attribute.type, "string"), closed
-    if name == "segment" and scope.segments:
-        return "string", scope.segments
+        return {"integer": "number", "number": "number", "boolean": "boolean"}.get(attribute.type, "string"), closed
     if name in LISTED:
         return "string", LISTED[name]
-    return ("number", None) if name in MEASURE_NAMES - SEGMENT_NAMES - {"segment"} else (None, None)
+    if name == "segment":
+        return "string", scope.segments or None
+    if name == "currency":
+        return "string", None
+    return ("number", None) if name in MEASURE_NAMES - SEGMENT_NAMES else (None, None)
 
 
 def _literals(tokens: list[Token]) -> tuple[str | int | float, ...]:

@@ -67,6 +67,9 @@ def refusal(expression: str, scope: Scope = MEASURE) -> str:
         ('attributes["customer-group"] == "x" || attributes.region in ["SPB", "MUR"]', True),
         ("has(attributes.vip) && attributes.vip", False),
         ('"vip" in attributes', False),
+        ('"vip" in attributes && attributes.vip', False),
+        ("has(attributes.vip) == true", False),
+        ("5 < overdue == has(attributes.region)", True),
         ("open_items > 0 && overdue / open_items >= 15000", True),
         ('["S", "M"].exists(x, attributes.region.startsWith(x))', True),
         ('segment == "key" && broken_promises == 0 && days_past_due in [11, 12]', True),
@@ -107,6 +110,17 @@ def test_a_rule_says_of_a_profile_what_its_author_meant(expression: str, expecte
         ("attributes.tenure_months == '7'", "attributes.tenure_months is a number, and never equals '7'"),
         ("5 != attributes.region", "attributes.region is a string, and never equals 5"),
         ("overdue == '5'", "overdue is a number, and never equals '5'"),
+        ("attributes.region == -5", "attributes.region is a string, and never equals 5"),
+        ("currency == 643", "currency is a string, and never equals 643"),
+        (
+            "attributes.vip == 'true'",
+            "attributes.vip is a boolean, and never equals 'true' (write attributes.vip, or !attributes.vip)",
+        ),
+        ("'yes' != attributes['vip']", "attributes.vip is a boolean, and never equals 'yes'"),
+        ("attributes.vip == 0", "attributes.vip is a boolean, and never equals 0"),
+        ("attributes.vip in [1, 2]", "attributes.vip is a boolean, and never equals 1"),
+        ("attributes.region == true", "attributes.region is a string, and never equals true"),
+        ("false != overdue", "overdue is a number, and never equals false"),
         ("party == 'persn'", "party is never 'persn' (did you mean person?)"),
         ("attributes.revenue_class in ['A', 'D']", "attributes.revenue_class is never 'D'"),
         ("segment == 'keys'", "segment is never 'keys' (did you mean key?)"),
@@ -121,6 +135,22 @@ def test_a_rule_says_of_a_profile_what_its_author_meant(expression: str, expecte
 )
 def test_an_expression_that_would_fail_or_surprise_is_refused_with_the_reason(expression: str, reason: str) -> None:
     assert reason in refusal(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "attributes.vip == true",
+        "attributes.vip in [true, false]",
+        "5 < overdue == attributes.vip",
+        "overdue == 5 == attributes.vip",
+        "overdue > 5 == true",
+        'attributes.vip == "SPB".contains(attributes.region)',
+        'currency == "USD"',
+    ],
+)
+def test_only_what_is_compared_with_a_value_must_be_of_its_type(expression: str) -> None:
+    assert compile_rule(expression, MEASURE).source == expression
 
 
 def test_segments_do_not_see_the_facts_of_a_debt() -> None:
