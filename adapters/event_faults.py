@@ -8,7 +8,17 @@ from typing import Any, Final
 from msgspec import DecodeError, Raw, ValidationError
 from msgspec.json import Decoder
 
-from adapters.event_types import CURRENCY, INCOMING, SEQUENCE, Incoming, Instant, Name, Sequence, Version
+from adapters.event_types import (
+    CURRENCY,
+    INCOMING,
+    KEPT_SEQUENCE,
+    SEQUENCE,
+    Incoming,
+    Instant,
+    Name,
+    Sequence,
+    Version,
+)
 from domain.decision import Refusal
 from engine.envelope import Envelope, Unreadable
 
@@ -99,7 +109,8 @@ _WORDS: Final = {
 }
 _SAID: Final = {
     f"matching regex {CURRENCY!r}": "of three capital letters",
-    f"matching regex {SEQUENCE!r}": "of 1 to 18 digits",
+    f"matching regex {SEQUENCE!r}": "of digits",
+    f"matching regex {KEPT_SEQUENCE!r}": "of at most 19 digits after leading zeros",
     "invalid RFC3339 encoded datetime": "not an instant such as 2026-03-01T09:00:00Z",
     "invalid RFC3339 encoded date": "not a date such as 2026-03-01",
     "with a timezone component": "with an offset from UTC",

@@ -22,8 +22,12 @@ NAME_MAX: Final = 256
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 Instant = Annotated[datetime, Meta(tz=True)]
-SEQUENCE: Final = r"^[0-9]{1,18}\Z"
+SEQUENCE: Final = r"^[0-9]+\Z"
 Sequence = Annotated[str, Meta(pattern=SEQUENCE)]
+_DIGITS_MAX: Final = 19
+"""Of a number that is kept: with one more it may be beyond 64 bits, which a frozen profile does not hold."""
+KEPT_SEQUENCE: Final = rf"^0*+[0-9]{{0,{_DIGITS_MAX}}}\Z"
+KeptSequence = Annotated[str, Meta(min_length=1, pattern=KEPT_SEQUENCE)]
 Version = Literal["1.0"]
 
 Amount = Annotated[int, Meta(gt=0, le=MONEY_MAX)]
@@ -67,7 +71,7 @@ def _invoice(event: Any) -> tuple[object, ...]:
 
 
 def _balance(event: Any) -> tuple[object, ...]:
-    return event.data.balance, int(event.sequence), event.source
+    return event.data.balance, int(event.sequence[-_DIGITS_MAX:]), event.source
 
 
 def _hold(event: Any) -> tuple[object, ...]:
@@ -115,7 +119,9 @@ class Incoming:
                 ("source", Name),
                 ("subject", Name),
                 ("data", data),
-                ("sequence", Sequence, NODEFAULT) if kind is m.BalanceChanged else ("sequence", Sequence | None, None),
+                ("sequence", KeptSequence, NODEFAULT)
+                if kind is m.BalanceChanged
+                else ("sequence", Sequence | None, None),
                 # Information only: the instant of an event is the one at which it is accepted.
                 ("time", Instant | None, None),
                 ("specversion", Version, "1.0"),

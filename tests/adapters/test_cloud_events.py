@@ -6,12 +6,17 @@ import pytest
 
 from adapters.cloud_events import TYPE_OF, decode, parse_instant
 from adapters.event_types import AMENDED_DAY_MAX, INCOMING, MONEY_MAX
+from adapters.state_codec import decode_fact, decode_state, encode_fact, encode_state
 from engine.envelope import Envelope, Unreadable
 from tests.adapters.event_samples import MARCH_15, NINE, OPTIONAL, PAYMENT, SOUND, Data, body_of, event, sequence_for
 
 
 def payment(data: Any = PAYMENT, **attributes: Any) -> Data:
     return event("payment.received", data, **attributes)
+
+
+def snapshot(sequence: str) -> Data:
+    return event("balance.changed", {"balance": 5}, sequence=sequence)
 
 
 def read(sent: object) -> Envelope:
@@ -72,6 +77,29 @@ class TestSoundEvents:
         assert read(payment(specversion=...)).fault is None
         assert (read(payment(time=...)).fault, read(payment(time=...)).time) == (None, None)
 
+    @pytest.mark.parametrize("sequence", ["0", "007", "1767225600000000000", "9" * 5_000, "0" * 5_000])
+    def test_a_sequence_has_as_many_digits_as_its_publisher_likes(self, sequence: str) -> None:
+        """Only snapshots compare it."""
+        assert read(payment(sequence=sequence)).fault is None
+
+    @pytest.mark.parametrize(
+        ("sequence", "number"),
+        [
+            ("0", 0),
+            ("007", 7),
+            ("1767225600000000000", 1_767_225_600_000_000_000),
+            ("00000000000000000042", 42),
+            ("0" * 5_000 + "9" * 19, 10**19 - 1),
+        ],
+    )
+    def test_a_snapshot_keeps_its_sequence_as_a_number(self, sequence: str, number: int) -> None:
+        """Which the journal and a frozen profile hold."""
+        envelope = read(snapshot(sequence))
+        assert envelope.values == (5, number, "billing")
+        fact = envelope.message(NINE)
+        assert decode_fact(*encode_fact(fact)) == fact
+        assert decode_state(encode_state((number,))) == (number,)
+
     @pytest.mark.parametrize(
         ("time", "at"),
         [
@@ -104,9 +132,15 @@ INVALID: list[tuple[str, Data, str]] = [
     ("a time is a number", payment(time=1_700_000_000), "time: expected an instant or null, got an integer"),
     ("it is of another version", payment(specversion="0.3"), "specversion: unknown word '0.3'"),
     ("a sequence is a number", payment(sequence=17), "sequence: expected text or null, got an integer"),
-    ("a sequence has letters", payment(sequence="1a"), "sequence: expected text of 1 to 18 digits"),
-    ("a sequence has foreign digits", payment(sequence="١٢"), "sequence: expected text of 1 to 18 digits"),
-    ("a sequence is too long", payment(sequence="1" * 19), "sequence: expected text of 1 to 18 digits"),
+    ("a sequence has letters", payment(sequence="1a"), "sequence: expected text of digits"),
+    ("a sequence has foreign digits", payment(sequence="١٢"), "sequence: expected text of digits"),
+    ("a sequence is empty", payment(sequence=""), "sequence: expected text of digits"),
+    ("a snapshot's sequence is empty", snapshot(""), "sequence: expected text of digits"),
+    (
+        "a snapshot's sequence is beyond 64 bits",
+        snapshot("1" + "0" * 19),
+        "sequence: expected text of at most 19 digits after leading zeros",
+    ),
     ("a snapshot has no sequence", event("balance.changed", {"balance": 5}), "sequence is missing"),
     ("an unknown type has no subject", event("x", {}, subject=...), "subject is missing"),
     ("there is no data", payment(data=...), "data is missing"),
