@@ -123,29 +123,31 @@ class Replay:
         """How many of ``history`` wait for the next turn, as often as there are enough."""
         taken = 0
         for each in history:
-            last_at = self._last_at
-            if self._check(each) > until:
-                self._last_at = last_at
-                break
-            self._decoded.extend(each.events)
+            events = self._played(each, until)
+            self._decoded.extend(events)
             taken += 1
+            if len(events) < len(each.events):
+                break
             if taken == _EVENTS_AT_ONCE:
                 yield taken
                 taken = 0
         if taken:
             yield taken
 
-    def _check(self, of: Recorded) -> int:
-        for event in of.events:
+    def _played(self, of: Recorded, until: int) -> list[Envelope]:
+        """Its events up to and including ``until``; what comes later may be anything."""
+        for number, event in enumerate(of.events):
             at = event.time
             if at is None:
                 raise InputError(of.source, of.number, "has no time (RFC 3339), so it cannot be replayed")
+            if at > until:
+                return of.events[:number]
             if at < self._last_at:
                 raise InputError(
                     of.source, of.number, f"steps back in time: {rfc3339(at)} after {rfc3339(self._last_at)}"
                 )
             self._last_at = at
-        return self._last_at
+        return of.events
 
 
 # Sorting is stable: what one profile decided at one instant keeps its order.

@@ -66,6 +66,15 @@ def test_a_replay_stops_before_an_event_that_is_later(dms: Run) -> None:
     assert dms(*arguments).out == alone
 
 
+def test_a_replay_stops_within_a_batch(dms: Run) -> None:
+    """An event after the instant takes none of those before it along."""
+    arguments = ("replay", "--policy", POLICY, "--until", "2026-01-11T07:00:00Z", "events.jsonl")
+    Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))
+    alone = dms(*arguments).out
+    Path("events.jsonl").write_text(lines([ACCOUNT, INVOICE, PAYMENT, ACCOUNT], "never read"))
+    assert dms(*arguments) == Ran(FINE, alone, "")
+
+
 def test_without_confirmations_a_command_is_sent_again(dms: Run) -> None:
     """Twice after the first time, then a task is opened."""
     Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE))
