@@ -82,7 +82,7 @@ class Replay:
     def run(self, lines: Iterable[Line], until: int | None = None) -> Generator[OutgoingEvent, None, None]:
         """Plays the lines up to and including ``until`` (None: the last event's instant).
 
-        Raises `InputError` for a line that is no event, has no time, or steps back in time.
+        Raises `InputError` for a line that is no event, has no time, steps back in time, or is of one before 1970.
         """
         return self.play(recorded(lines), until)
 
@@ -143,11 +143,16 @@ class Replay:
             if at > until:
                 return of.events[:number]
             if at < self._last_at:
-                raise InputError(
-                    of.source, of.number, f"steps back in time: {rfc3339(at)} after {rfc3339(self._last_at)}"
-                )
+                raise InputError(of.source, of.number, _too_early(at, self._last_at))
             self._last_at = at
         return of.events
+
+
+def _too_early(at: int, last_at: int) -> str:
+    # The virtual clock begins in 1970, and the year 1 has days that no calendar here knows.
+    if at < 0:
+        return "is of a time before 1970, which is not supported"
+    return f"steps back in time: {rfc3339(at)} after {rfc3339(last_at)}"
 
 
 # Sorting is stable: what one profile decided at one instant keeps its order.
