@@ -144,7 +144,9 @@ def _prevention(table: Table, name: str, contact: ContactRules, scope: Scope) ->
         sent.fault("at", "at stands with the rule already")
     kind = sent.choice("kind", "", PREVENTION_KINDS)
     measure = _common(sent, name, kind, scope, at=at)
-    _within_hours(table if "at" in table else sent, measure, contact)
+    # A warning of the balance goes at once, at no time of day: one that nobody wrote is not held against it.
+    if "balance_below" not in table or "at" in table or "at" in sent:
+        _within_hours(table if "at" in table else sent, measure, contact)
     return Prevention(name=name, measure=measure, balance_below=below, rearm_at=rearm_at, days_before_due=before)
 
 

@@ -69,6 +69,15 @@ def test_prevention_takes_its_time_from_the_rule_or_from_its_measure(tmp_path: P
     assert (soon.measure.name, soon.measure.at, soon.days_before_due) == ("due-soon", 39_600, 3)
 
 
+def test_a_warning_of_the_balance_has_no_time_of_day_that_contact_hours_could_leave_out(tmp_path: Path) -> None:
+    hours = '[contact]\nhours = { workday = "00:00-06:00", dayoff = "00:00-06:00" }\n'
+    warning = '[[prevention]]\nname = "low"\nmeasure = { kind = "notify", channel = "sms" }\n'
+    assert load(tmp_path, f"{MINIMAL}{hours}{warning}balance_below = 100").preventions[0].balance_below == 100
+    for rule in ("days_before_due = 3", 'balance_below = 100\nat = "10:00"'):
+        (tmp_path / "policy.toml").write_text(f"{MINIMAL}{hours}{warning}{rule}")
+        assert "at 10:00 is outside the contact hours" in str(refused(tmp_path / "policy.toml"))
+
+
 def test_a_threshold_is_armed_again_where_it_fires_unless_told_otherwise(tmp_path: Path) -> None:
     low = load(tmp_path, WHOLE.replace("rearm_at = 15000\n", "")).preventions[0]
     assert low.rearm_at == 10_000
