@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from adapters.replay import Line
+    from engine.tally import Tally
 
 
 def replay(
@@ -28,7 +29,8 @@ def replay(
 ) -> int:
     """Run recorded events on a virtual clock, and write every outgoing event as a JSON line in order of time.
 
-    Each event arrives at its time, timers fire between them. The same input gives the same bytes.
+    Each event arrives at its time, timers fire between them. The same input gives the same bytes. Attributes
+    that were ignored and rules that failed are counted on standard error.
 
     For example:
 
@@ -42,13 +44,26 @@ def replay(
     target = out_named(out)
     files = [file_named(name) for name in inputs] or [STANDARD]
     loaded = load_policy(policy)
+    played = Replay(loaded, confirm)
     with line_writer(target) as writer, _bar(files) as bar:
-        events = Replay(loaded, confirm).run(_lines(files, bar), limit)
+        events = played.run(_lines(files, bar), limit)
         # Closed here and now: a reader of ours that had enough must not leave the engine's threads to chance.
         with closing(events):
             for event in events:
                 writer.write(event.body)
+    _count_what_came_to_nothing(played.engine.tally)
     return FINE
+
+
+def _count_what_came_to_nothing(tally: "Tally") -> None:
+    from domain.events import AttributeIgnored, ConditionReported
+
+    for count, said in (
+        (tally.facts[AttributeIgnored], "attributes ignored that the policy does not declare"),
+        (tally.facts[ConditionReported], "rules that failed and counted as false"),
+    ):
+        if count:
+            print(f"{said}: {count}", file=sys.stderr)
 
 
 def _instant(until: str | None) -> int | None:

@@ -85,6 +85,12 @@ def _counters(readings: Readings) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "dms_restores_overdue", "Services not given back in time after the cure.", readings.restores_overdue
     )
+    yield CounterMetricFamily(
+        "dms_attributes_ignored", "Attributes that the policy does not declare.", readings.attributes_ignored
+    )
+    yield CounterMetricFamily(
+        "dms_conditions_failed", "Rules that failed and counted as false.", readings.conditions_failed
+    )
     yield CounterMetricFamily("dms_turns_failed", "Turns after which the engine began again.", readings.restarts)
     yield CounterMetricFamily(
         "dms_publish_failures", "Times that committed events could not leave.", readings.publish_failures

@@ -9,7 +9,7 @@ from collections import Counter
 from msgspec import Struct, field
 
 from domain.calendar import NEVER, SECOND
-from domain.events import ServiceRestoreOverdue
+from domain.events import AttributeIgnored, ConditionReported, ServiceRestoreOverdue
 from domain.policy import Policy
 from engine.engine import Engine
 from engine.ports import Clock
@@ -34,6 +34,8 @@ class Readings(Struct):
     events: dict[tuple[str, str], int] = field(default_factory=dict)
     measures: dict[tuple[str, str, str], int] = field(default_factory=dict)
     restores_overdue: int = 0
+    attributes_ignored: int = 0
+    conditions_failed: int = 0
     restarts: int = 0
     publish_failures: int = 0
     event_seconds: SpreadReading = field(default_factory=lambda: _empty(SECONDS_BOUNDS))
@@ -56,6 +58,8 @@ def readings_of(engine: Engine, clock: Clock) -> Readings:
         events=dict(tally.events),
         measures=_measures(dict(tally.measures), dict(tally.endings), engine.policy),
         restores_overdue=tally.facts[ServiceRestoreOverdue],
+        attributes_ignored=tally.facts[AttributeIgnored],
+        conditions_failed=tally.facts[ConditionReported],
         restarts=tally.restarts,
         publish_failures=tally.publish_failures,
         event_seconds=_copied(tally.event_seconds),

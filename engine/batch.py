@@ -7,14 +7,7 @@ from typing import Final
 from actors.errand import Arrival, Errand, Refused
 from domain.calendar import NEVER
 from domain.decision import STALE, Refusal
-from domain.events import (
-    PUBLISHED,
-    AttributeIgnored,
-    CommandFailed,
-    CommandWithdrawn,
-    ConditionReported,
-    MeasureRequested,
-)
+from domain.events import PUBLISHED, CommandFailed, CommandWithdrawn, MeasureRequested
 from domain.messages import MeasureCompleted
 from domain.record import Record
 from engine.codec import Encode, EncodeRejection
@@ -25,8 +18,6 @@ from engine.tally import Tally
 
 _ENDINGS: Final = frozenset({MeasureCompleted, CommandFailed, CommandWithdrawn})
 """What ends a command. That a system reports a failure does not: the command may be sent again."""
-
-_REPORTS: Final = frozenset({AttributeIgnored, ConditionReported})
 
 
 class Scribe:
@@ -83,8 +74,6 @@ class Scribe:
                         _hold_back(event, fact, errand.withheld)
             elif kind in _ENDINGS:
                 self._count_ending(profile_id, fact)
-            elif kind in _REPORTS:
-                self._count_report(fact)
         while refused:
             self._reject_late(refused.pop(), transaction)
 
@@ -130,12 +119,6 @@ class Scribe:
         # <profile>/<n>/<measure>, and /2 or more where it was sent again on purpose.
         measure = fact.command_id[len(profile_id) + 1 :].split("/", 2)[1]
         self._tally.endings[measure, outcome] += 1
-
-    def _count_report(self, fact: Record) -> None:
-        if isinstance(fact, AttributeIgnored):
-            self._tally.ignored_attributes[fact.name] += 1
-        elif isinstance(fact, ConditionReported):
-            self._tally.failed_conditions[fact.expression] += 1
 
     def _keep(self, errand: Errand, transaction: Transaction) -> None:
         profile = errand.profile

@@ -48,8 +48,7 @@ class Tally:
     """Commands by (measure, ``completed``, ``failed``, ``unknown`` or ``withdrawn``): of an outcome only the command's
     id is known, and a measure's kind and target are in the policy."""
     facts: Counter[type] = field(default_factory=Counter)
-    ignored_attributes: Counter[str] = field(default_factory=Counter)
-    failed_conditions: Counter[str] = field(default_factory=Counter)
+    """By kind, with those that are only reported: attributes ignored, rules that failed."""
     batches: int = 0
     commits: int = 0
     failures: int = 0

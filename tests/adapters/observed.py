@@ -58,8 +58,8 @@ retries = 1
 class Observed:
     """One engine; what is published can be held back by ``is_routable``."""
 
-    def __init__(self, folder: Path, level: str = "OFF") -> None:
-        (folder / "policy.toml").write_text(POLICY)
+    def __init__(self, folder: Path, level: str = "OFF", policy: str = POLICY) -> None:
+        (folder / "policy.toml").write_text(policy)
         self.said = StringIO()
         self.log: Log = open_log(level, "json", self.said)
         self.clock = VirtualClock()

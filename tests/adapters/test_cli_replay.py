@@ -22,6 +22,7 @@ from tests.adapters.command_line import (
     lines,
     process,
 )
+from tests.adapters.policy_texts import MINIMAL
 
 POLICY = str(PACKAGED_POLICY)
 
@@ -64,6 +65,32 @@ def test_a_replay_stops_before_an_event_that_is_later(dms: Run) -> None:
     alone = dms(*arguments).out
     Path("events.jsonl").write_text(lines(ACCOUNT, INVOICE, {**PAYMENT, "time": "2026-03-01T00:00:00Z"}))
     assert dms(*arguments).out == alone
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"score": 7}, ""),
+        (
+            {"shoe_size": 43, "hat": 58},
+            "attributes ignored that the policy does not declare: 2\nrules that failed and counted as false: 1\n",
+        ),
+    ],
+)
+def test_a_replay_counts_attributes_ignored_and_rules_that_failed(
+    dms: Run, attributes: dict[str, int], said: str
+) -> None:
+    """On standard error, in a line each; nothing where there were none."""
+    scored = '[[segment]]\nname = "scored"\nwhen = "attributes.score > 5"\nplan = "internet"\n'
+    policy = MINIMAL.replace("[[segment]]", f'[attributes]\nscore = "integer"\n{scored}[[segment]]')
+    Path("policy.toml").write_text(policy)
+    account = event(
+        1, "account.updated", "2026-01-01T06:00:00Z", projection="account", party="person", currency="RUB",
+        attributes=attributes,
+    )  # fmt: skip
+    Path("events.jsonl").write_text(lines(account))
+    ran = dms("replay", "--policy", "policy.toml", "events.jsonl")
+    assert (ran.status, ran.err) == (FINE, said)
 
 
 def test_a_replay_stops_within_a_batch(dms: Run) -> None:

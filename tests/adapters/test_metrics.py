@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.health import Board, Component
 from adapters.metrics import Metrics
-from tests.adapters.observed import BLOCK_AT, NOTICE_AT, Observed
+from tests.adapters.observed import BLOCK_AT, NOTICE_AT, POLICY, Observed
 
 SPECIFIED = {
     "dms_events": {"type", "outcome"},
@@ -79,6 +79,19 @@ def test_what_is_scraped_is_what_happened(observed: Observed) -> None:
     assert value("dms_quarantined") == 3
     assert value("dms_profiles_active") == 1
     assert value("dms_shards") == value("dms_shards_owned") == observed.store.shards
+
+
+def test_attributes_ignored_and_rules_that_failed_are_counted(tmp_path: Path) -> None:
+    """Neither changes anything, and nothing else tells of them outside of the journal."""
+    scored = '[[segment]]\nname = "scored"\nwhen = "attributes.score > 5"\nplan = "all"\n'
+    policy = POLICY.replace("[[segment]]", f'[attributes]\nscore = "integer"\n{scored}[[segment]]')
+    observed = Observed(tmp_path, policy=policy)
+    said = {"shoe_size": 43, "hat": 58}
+    observed.tell("account.updated", projection="account", party="person", currency="RUB", attributes=said)
+    found = scraped(metrics_of(observed))
+    observed.end()
+    assert found["dms_attributes_ignored_total", frozenset()] == 2
+    assert found["dms_conditions_failed_total", frozenset()] == 1
 
 
 def test_histograms_are_cumulative_and_end_with_all(observed: Observed) -> None:
