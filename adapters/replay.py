@@ -4,13 +4,14 @@ import gc
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
+from datetime import date
 from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
 from adapters.cloud_events import decode, rfc3339
 from adapters.json_lines import InputError
 from adapters.letters import CODEC
-from domain.calendar import NEVER
+from domain.calendar import DAY, NEVER
 from domain.policy import Policy
 from engine.codec import no_letter
 from engine.engine import Engine, EngineSettings
@@ -21,6 +22,8 @@ from sim.clock import VirtualClock
 from sim.replay_store import ReplayStore
 
 _EVENTS_AT_ONCE: Final = 5_000
+_LAST_INSTANT: Final = date.max.toordinal() * DAY - date(1970, 1, 1).toordinal() * DAY
+"""The beginning of the last day: a time zone to the east has no later one."""
 
 
 # A tuple: making one costs 0.2 µs, as a frozen dataclass four times that.
@@ -142,6 +145,8 @@ class Replay:
                 raise InputError(of.source, of.number, "has no time (RFC 3339), so it cannot be replayed")
             if at > until:
                 return of.events[:number]
+            if at >= _LAST_INSTANT:
+                raise InputError(of.source, of.number, "is of a time from 9999-12-31 on, which is not supported")
             if at < self._last_at:
                 raise InputError(of.source, of.number, _too_early(at, self._last_at))
             self._last_at = at

@@ -133,6 +133,10 @@ def test_a_replay_reads_standard_input(arguments: list[str], tmp_path: Path) -> 
             lines({**ACCOUNT, "time": "0001-01-01T00:00:00+10:00"}),
             "events.jsonl:1: is of a time before 1970, which is not supported",
         ),
+        (
+            lines({**ACCOUNT, "time": "9999-12-31T23:59:59-10:00"}),
+            "events.jsonl:1: is of a time from 9999-12-31 on, which is not supported",
+        ),
         (lines(INVOICE, ACCOUNT), "events.jsonl:2: steps back in time: 2026-01-01T06:00:00Z after"),
     ],
 )
