@@ -100,14 +100,8 @@ def gain(reading: Reading) -> Chapter:
 def groups(reading: Reading) -> Chapter:
     """Who gains and who loses."""
     words = reading.words
-    named = [("region", "by_region"), ("party", "by_party")]
-    notes = []
-    if series.has_same_segments(reading.outcome):
-        named.append(("segment", "by_segment"))
-    else:
-        notes.append(words.text("groups_segments"))
-    pictures, rows = [], []
-    for by, heading in named:
+    notes, pictures, rows = [], [], []
+    for by, heading in (("region", "by_region"), ("party", "by_party"), ("segment", "by_segment")):
         found = series.gains(reading.outcome, by)
         names = list(dict.fromkeys(found["group"]))
         if len(names) > ROWS_MAX:

@@ -83,9 +83,3 @@ def gains(outcome: Outcome, by: str) -> pl.DataFrame:
     found = differences(outcome.figures([by]), "net_value", outcome.policies[0], [by]).rename({by: "group"})
     size = pl.col("difference").abs().max().over("group")
     return found.with_columns(size.alias("size")).sort("size", "group", descending=[True, False], maintain_order=True)
-
-
-def has_same_segments(outcome: Outcome) -> bool:
-    """Whether all policies call their segments by the same names: else there is nothing to compare."""
-    names = outcome.results.months.group_by("policy").agg(pl.col("segment").unique().sort())
-    return names["segment"].n_unique() <= 1

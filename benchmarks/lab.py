@@ -108,7 +108,7 @@ def memory(accounts: int, policy: Policy) -> None:
     """The peak of one branch of so many accounts, all in memory at once, less what was there before."""
     world = scenario(accounts, branch_accounts=accounts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    simulate(world, policy, 1, Unit("telecom", 0, 0))
+    simulate(world, {"telecom": policy}, 1, Unit("telecom", 0, 0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"{accounts:,} accounts at once: {(peak - before) * 1024 / accounts:,.0f} bytes an account")
 
@@ -130,7 +130,7 @@ def compare(accounts: int, policy: Policy) -> None:
 def peer(accounts: int, policy: Policy) -> None:
     """Account-days a second on one core, against a SimPy process for each account that does the same."""
     world = scenario(accounts, branch_accounts=accounts)
-    ours = statistics.median(_timed(lambda: simulate(world, policy, 1, Unit("t", 0, 0))) for _ in range(ROUNDS))
+    ours = statistics.median(_timed(lambda: simulate(world, {"t": policy}, 1, Unit("t", 0, 0))) for _ in range(ROUNDS))
     theirs = statistics.median(_timed(lambda: _process_each(world, policy)) for _ in range(ROUNDS))
     days = accounts * world.days
     print(

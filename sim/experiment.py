@@ -5,6 +5,8 @@
     outcome = Experiment(scenario, {"as is": policy, "earlier": other}, replications=8).run()
     outcome.differences("net_value", by=["segment"])
 
+Segments are as the first policy draws them, under every policy: so they can be compared.
+
 A unit of work is one branch in one replication under one policy, and a result is a sum of units: so it does not depend
 on who works them, in which order.
 """
@@ -141,7 +143,7 @@ class Experiment:
             frames = []
             if pool is None:
                 for unit in self._units(replication):
-                    frames.append(simulate(self.scenario, self.policies[unit.policy], self.seed, unit))
+                    frames.append(simulate(self.scenario, self.policies, self.seed, unit))
                     done += 1
                     if progress is not None:
                         progress(done, total)
@@ -190,14 +192,15 @@ class Experiment:
         )
 
 
-def simulate(scenario: Scenario, policy: Policy, seed: int, unit: Unit) -> Frames:
-    """One unit's tables."""
+def simulate(scenario: Scenario, policies: Mapping[str, Policy], seed: int, unit: Unit) -> Frames:
+    """One unit's tables, with segments as the first of ``policies`` draws them."""
     # A branch makes no cycles while it runs, and the collector would visit its profiles again and again.
     collects = gc.isenabled()
     gc.disable()
     try:
-        tally = Branch(scenario, policy, seed, unit.replication, unit.branch).run()
-        return tally.frames(unit.policy, unit.replication)
+        first = next(iter(policies.values()))
+        branch = Branch(scenario, policies[unit.policy], seed, unit.replication, unit.branch, drawn_by=first)
+        return branch.run().frames(unit.policy, unit.replication)
     finally:
         if collects:
             gc.enable()
@@ -218,8 +221,7 @@ def _merged(frames: Sequence[Frames]) -> Frames:
 
 def simulate_packed(parcel: bytes, seed: int, unit: Unit) -> Frames:
     """The same in another process or on another machine."""
-    scenario, policies = unpacked(parcel)
-    return simulate(scenario, policies[unit.policy], seed, unit)
+    return simulate(*unpacked(parcel), seed, unit)
 
 
 def ignore_interrupts() -> None:

@@ -3,7 +3,8 @@
 Three tables, each a polars frame. ``months`` has a row for each policy, replication, month, policy segment, region and
 party, and nothing but sums in it: rows may be added up over any of these keys (not levels such as ``debtors``,
 ``opening``, ``outstanding``, ``overdue`` and the buckets over months) before a ratio is taken. ``measures`` counts the
-commands of each measure, ``days`` holds the cash of each day. Money is in minor units.
+commands of each measure, ``days`` holds the cash of each day. Segments are as the experiment's first policy draws them.
+Money is in minor units.
 """
 
 from collections.abc import Mapping, Sequence

@@ -44,8 +44,6 @@ class Trials:
         self._known: Final[dict[int, Rehearsal]] = {}
         # Instants of reminders and due dates are the same for all of a party.
         self._alike: Final = np.array([each.party == "person" for each in introductions], dtype=np.int64)
-        self.segments: Final = [self._introduced(each).policy_segment or "" for each in introductions]
-        """The policy segment of each introduction."""
 
     def of(self, at: Money, due: Days, kinds: Codes) -> tuple[list[Rehearsal], Money]:
         """The rehearsals of invoices issued at ``at``, due on ``due``, and each account's place among them."""
@@ -62,7 +60,7 @@ class Trials:
 
     def _rehearsed(self, at: int, due: int, alike: int) -> Rehearsal:
         policy = self._policy
-        profile = self._introduced(self._introductions[int(np.flatnonzero(self._alike == alike)[0])])
+        profile = _introduced(policy, self._introductions[int(np.flatnonzero(self._alike == alike)[0])])
         facts: list[Record] = []
         work(profile, InvoiceIssued(at, "I", 1, policy.zone.day(at), due), policy, facts, confirms=True)
         if len(facts) > 1:
@@ -80,7 +78,13 @@ class Trials:
             reminders.append((instant, self._rules[sent[0].measure]))
         return Rehearsal((), profile.wake_at)
 
-    def _introduced(self, introduction: AccountUpdated) -> Profile:
-        profile = Profile("trial")
-        work(profile, introduction, self._policy, [])
-        return profile
+
+def segments(policy: Policy, introductions: list[AccountUpdated]) -> list[str]:
+    """The policy segment of each introduction as ``policy`` draws it; empty where it draws none."""
+    return [_introduced(policy, each).policy_segment or "" for each in introductions]
+
+
+def _introduced(policy: Policy, introduction: AccountUpdated) -> Profile:
+    profile = Profile("trial")
+    work(profile, introduction, policy, [])
+    return profile

@@ -35,7 +35,7 @@ from sim.sendings import Sendings
 from sim.services import Services
 from sim.site import Day, Site
 from sim.tally import Key, Months, Tally
-from sim.trials import Trials
+from sim.trials import Trials, segments
 from sim.twin import Copies
 from sim.twin_opening import open_copies
 from sim.untold import Untold
@@ -54,8 +54,12 @@ class Branch:
         replication: int,
         number: int,
         watched: Collection[int] = (),
+        drawn_by: Policy | None = None,
     ) -> None:
-        """``watched`` accounts keep what their profiles heard, and what was commanded for them (in ``cases``)."""
+        """``watched`` accounts keep what their profiles heard, and what was commanded for them (in ``cases``).
+
+        The tally's segments are ``drawn_by`` this policy; None is ``policy`` itself.
+        """
         size = scenario.size(number)
         start_at = policy.zone.midnight(scenario.start)
         self.scenario: Final = scenario
@@ -68,7 +72,7 @@ class Branch:
         self.books: Final = Receivables(size, old_items + len(self.months.lengths))
         trials = Trials(policy, self.portfolio.introductions)
         known = MeasuresKnown(policy, scenario.minor_units)
-        self.tally: Final = Tally(self.months, *_keys(self.portfolio, trials), known.commands)
+        self.tally: Final = Tally(self.months, *_keys(self.portfolio, drawn_by or policy), known.commands)
         self._env: Final = Environment(start_at)
         self._site: Final = Site(
             env=self._env,
@@ -323,13 +327,13 @@ def _days_of_month_to_come(scenario: Scenario) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _keys(portfolio: Portfolio, trials: Trials) -> tuple[list[Key], Rows]:
+def _keys(portfolio: Portfolio, policy: Policy) -> tuple[list[Key], Rows]:
     """The tally's keys, and each account's."""
     keys: dict[Key, int] = {}
     of_kind = [
         keys.setdefault(Key(segment, region, introduction.party or ""), len(keys))
         for segment, region, introduction in zip(
-            trials.segments, portfolio.regions, portfolio.introductions, strict=True
+            segments(policy, portfolio.introductions), portfolio.regions, portfolio.introductions, strict=True
         )
     ]
     return list(keys), np.array(of_kind, dtype=np.int64)[portfolio.kind]

@@ -158,16 +158,11 @@ def test_an_interrupted_run_says_so() -> None:
     assert "прерван" in page_of("interrupted", "ru")
 
 
-def test_segments_of_other_names_are_not_compared() -> None:
-    """Policies that divide the accounts differently have no segments to compare; those of the same names do."""
-    assert "by policy segment" in page_of("two policies")
-    mixed = outcome()
-    renamed = mixed.results.months.with_columns(segment=mixed.results.months["policy"])
-    results = mixed.results
-    other = Results(months=renamed, measures=results.measures, days=results.days, month_days=results.month_days)
-    page = html(type(mixed)(results=other, policies=mixed.policies, replications=3), ABOUT, "en")
-    assert "by policy segment" not in page
-    assert "segments of other names" in page
+def test_segments_are_the_first_policy_s() -> None:
+    """Who gains and who loses is shown by segment, and it is said whose segments they are."""
+    page = page_of("two policies")
+    assert "by policy segment" in page
+    assert "Segments are as A · as is draws them." in _said(page).replace("\u00a0", " ")
 
 
 def test_names_are_text() -> None:

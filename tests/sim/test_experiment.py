@@ -8,9 +8,10 @@ import pytest
 from distributed import Client, LocalCluster
 from polars.testing import assert_frame_equal
 
+from adapters.policy_files import load_policy
 from sim import Experiment, StoppingRule
 from sim.results import COLUMNS, KEYS, Results
-from tests.sim.laboratory import shipped, telecom
+from tests.sim.laboratory import POLICIES, shipped, telecom
 
 WORLD = shipped("telecom", 600, 75, branch_accounts=200)
 
@@ -27,7 +28,8 @@ def test_a_policy_does_not_differ_from_itself() -> None:
 
 def test_results_do_not_depend_on_who_works(tmp_path: Path) -> None:
     """One process, two or three, or somebody else's executor: the same bytes."""
-    experiment = Experiment(WORLD, {"telecom": telecom()}, replications=2, seed=7)
+    policies = {"telecom": telecom(), "fz230": load_policy(POLICIES / "fz230")}
+    experiment = Experiment(WORLD, policies, replications=2, seed=7)
     alone = experiment.run()
     with ThreadPoolExecutor(2) as executor:
         elsewhere = experiment.run(executor=executor)
@@ -41,6 +43,16 @@ def _files(results: Results, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
     results.write(folder / "r.parquet")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_segments_are_the_first_policy_s() -> None:
+    """Another policy draws other segments of other names: its accounts are told by those of the first."""
+    policies = {"telecom": telecom(), "fz230": load_policy(POLICIES / "fz230")}
+    outcome = Experiment(WORLD, policies, replications=2).run()
+    months = outcome.results.months
+    one, other = (set(months.filter(pl.col("policy") == name)["segment"]) for name in policies)
+    assert one == other
+    assert set(outcome.differences("collected", by=["segment"])["segment"]) == one
 
 
 def test_another_seed_is_another_world() -> None:
