@@ -78,6 +78,8 @@ def simulate(
         if profiles is not None:
             raise WrongUse("--profiles draws accounts, --from-store copies them: give one of them")
         scenario, policies = copied(from_store, scenario, policies)
+    if scenario.flaw:
+        raise WrongUse(scenario.flaw)
     from sim.experiment import Experiment
 
     asked = Experiment(

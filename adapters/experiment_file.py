@@ -110,6 +110,8 @@ def _experiment(root: Table, path: Path) -> ExperimentFile:
         approval_rejected=people.number("approval_rejected", 0.1, most=1) if people is not None else 0.1,
         close_after_days=people.integer("close_after_days", 20, least=1, most=365) if people is not None else 20,
     )
+    if not root.faults.found and scenario.flaw:
+        head.fault("days", scenario.flaw)
     if people is not None:
         people.close()
     if head is not root:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import tomlkit
 
+from adapters.cli import WrongUse
 from adapters.experiment_file import ExperimentFile, load_experiment
 from adapters.faults import Fault, PolicyError
 from adapters.policy_files import ENGINE_SETTINGS, MANAGERS, load_policy
@@ -28,8 +29,11 @@ class Candidates:
         self._days: Final = days
 
     def base(self) -> Candidate:
-        """What holds today."""
-        return self._candidate(load_policy(self._path), self._file)
+        """What holds today. Raises `WrongUse` where so many days cannot be simulated."""
+        base = self._candidate(load_policy(self._path), self._file)
+        if base.scenario.flaw:
+            raise WrongUse(base.scenario.flaw)
+        return base
 
     def plan(self) -> SearchPlan:
         """The search as the file has it, with what holds today. Raises `PolicyError` for what is not there to change,

@@ -95,6 +95,8 @@ class Experiment:
             raise ValueError("an experiment needs a policy")
         if replications < 1:
             raise ValueError("an experiment needs a replication")
+        if scenario.flaw:
+            raise ValueError(scenario.flaw)
         if len({(policy.zone.name, policy.currency) for policy in policies.values()}) > 1:
             raise ValueError("policies of different time zones or currencies cannot be compared")
         self.scenario: Final = scenario

@@ -6,6 +6,7 @@ where nothing else is said. Shares and weights need not sum to 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from domain.calendar import HOUR
@@ -142,6 +143,19 @@ class Scenario:
     def branches(self) -> int:
         """How many branches there are."""
         return -(-self.accounts // self.branch_accounts)
+
+    @property
+    def flaw(self) -> str:
+        """Why its horizon cannot be simulated, in words; empty where it can."""
+        first = date.fromordinal(self.start)
+        horizon = f"{self.days} days from {first}"
+        if self.start + self.days - 1 > date.max.toordinal():
+            return f"{horizon} end after {date.max}"
+        last = date.fromordinal(self.start + self.days - 1)
+        months = (last.year - first.year) * 12 + last.month - first.month + 1
+        if months <= self.warm_up_months:
+            return f"{horizon} leave no month to judge after the warm-up (warm_up_months = {self.warm_up_months})"
+        return ""
 
     def size(self, branch: int) -> int:
         """The accounts of a branch, counted from 0."""

@@ -123,6 +123,7 @@ def test_a_wrong_search_is_refused_with_its_line(dms: Run, search: str, said: st
     [
         ("agency",), ("telecom", "--trials", "0"), ("telecom", "--seed", "-1"), ("telecom", "--workers", "999"),
         ("telecom", "--out", "."), ("telecom", "--policy", "nowhere"), ("nowhere.toml",),
+        ("telecom", "--days", "20"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_told_in_one_line(dms: Run, arguments: tuple[str, ...]) -> None:

@@ -106,6 +106,7 @@ def test_from_a_store(dms: Run, tmp_path: Path) -> None:
         (["nowhere.toml"], "nowhere.toml:1: no such file"),
         (["telecom", "--workers", "2", "--dask", "tcp://127.0.0.1:1"], "give one of them"),
         (["telecom", "--replications", "0"], "--replications must be between 1 and 10000"),
+        (["telecom", "--days", "20"], "20 days from 2026-01-01 leave no month to judge"),
         (["telecom", "--seed", "-1"], "--seed must be between"),
         (["telecom", "--from-store", "sqlite:///x.db", "--profiles", "10"], "give one of them"),
         (["telecom", "--results", "nowhere/r.parquet"], "there is no folder"),

@@ -66,6 +66,8 @@ def test_units_of_time() -> None:
     ("was", "is_", "line", "said"),
     [
         ("days = 30", "days = 0", 4, "days must be at least 1"),
+        ("days = 30", "days = 30\nwarm_up_months = 1", 4, "30 days from 2026-01-01 leave no month to judge"),
+        ("start = 2026-01-01", "start = 9999-12-03", 4, "30 days from 9999-12-03 end after 9999-12-31"),
         ("accounts = 100", 'accounts = "100"', 5, "accounts must be an integer"),
         ("start = 2026-01-01", 'start = "soon"', 3, "start must be a date"),
         ('party = "person"', 'party = "persona"', 10, "party must be one of organisation, person"),

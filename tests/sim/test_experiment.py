@@ -1,6 +1,7 @@
 """Experiments: policies on the same debtors with the same luck, whoever does the work."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -53,6 +54,12 @@ def test_segments_are_the_first_policy_s() -> None:
     one, other = (set(months.filter(pl.col("policy") == name)["segment"]) for name in policies)
     assert one == other
     assert set(outcome.differences("collected", by=["segment"])["segment"]) == one
+
+
+def test_a_horizon_of_warm_up_alone_is_refused() -> None:
+    """There would be nothing to compare."""
+    with pytest.raises(ValueError, match="leave no month to judge"):
+        Experiment(replace(WORLD, warm_up_months=3), {"telecom": telecom()})
 
 
 def test_another_seed_is_another_world() -> None:
