@@ -112,6 +112,11 @@ def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -
         if name in found:
             raise WrongUse(f"{path} stands twice among the policies")
         found[name] = loaded
+        first = next(iter(found.values()))
+        if loaded.currency != first.currency:
+            raise WrongUse(f"{paths[0]} is in {first.currency}, {path} in {loaded.currency}")
+        if loaded.zone.name != first.zone.name:
+            raise WrongUse(f"{paths[0]} is in the time zone {first.zone.name}, {path} in {loaded.zone.name}")
     return found
 
 

@@ -100,6 +100,18 @@ def test_from_a_store(dms: Run, tmp_path: Path) -> None:
     assert "40 accounts, 40 days" in ran.out
 
 
+@pytest.mark.parametrize(("was", "other"), [("Europe/Moscow", "Asia/Omsk"), ("RUB", "USD")])
+def test_policies_of_different_zones_or_currencies(was: str, other: str, dms: Run, tmp_path: Path) -> None:
+    """They cannot be compared, and one line says which is in which."""
+    text = (POLICIES / "fz230" / "policy.toml").read_text(encoding="utf-8")
+    assert was in text
+    (tmp_path / "other.toml").write_text(text.replace(was, other), encoding="utf-8")
+    ran = dms("simulate", "telecom", "--policy", str(POLICIES / "fz230"), "--vs", "other.toml")
+    assert (ran.status, ran.out) == (WRONG_USE, "")
+    assert is_one_line(ran.err)
+    assert f"{was}, other.toml in {other}" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
