@@ -48,7 +48,8 @@ class Unit(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRule:
     """No more replications than needed: it is enough when the 95 % interval of the difference of ``figure``, of every
-    policy to the first one, is not wider to either side than ``within`` of the first policy's value."""
+    policy to the first one, is not wider to either side than ``within`` of the first policy's value. Replications in
+    which one of the two has no such figure do not count."""
 
     figure: str = "net_value"
     within: float = 0.01
@@ -175,9 +176,9 @@ class Experiment:
         if stop is None or len(finished) < max(2, stop.replications_min) or len(self.policies) < 2:
             return False
         outcome = Outcome(results=self._results(finished), policies=tuple(self.policies), replications=len(finished))
-        base = abs(outcome.mean(stop.figure, outcome.policies[0]).mean)
-        widths = outcome.differences(stop.figure)["half_width"]
-        return all(width is not None and width <= stop.within * base for width in widths)
+        is_narrow = pl.col("half_width") <= stop.within * pl.col("base").abs()
+        narrow = outcome.differences(stop.figure).filter(is_narrow, pl.col("replications") >= stop.replications_min)
+        return len(narrow) == len(self.policies) - 1
 
     def _results(self, finished: list[Frames]) -> Results:
         order = pl.Enum(list(self.policies))

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from adapters.policy_files import load_policy
 from sim import Experiment, StoppingRule
 from sim.results import COLUMNS, KEYS, Results
-from tests.sim.laboratory import POLICIES, shipped, telecom
+from tests.sim.laboratory import POLICIES, policy_of, shipped, telecom
 
 WORLD = shipped("telecom", 600, 75, branch_accounts=200)
 
@@ -75,6 +75,23 @@ def test_no_more_replications_than_needed() -> None:
     stop = StoppingRule(figure="collected", within=10.0, replications_min=3)
     policies = {"one": telecom(), "other": telecom()}
     assert Experiment(WORLD, policies, replications=9, stop=stop).run().replications == 3
+
+
+def test_what_is_not_known_yet_does_not_suffice() -> None:
+    """Nothing is old enough to roll on, so that the figure is undefined: all replications are made, and kept."""
+    stop = StoppingRule(figure="roll_3_4", within=10.0, replications_min=2)
+    policies = {"one": telecom(), "other": telecom()}
+    assert Experiment(WORLD, policies, replications=3, stop=stop).run().replications == 3
+
+
+def test_what_one_policy_lacks_does_not_suffice() -> None:
+    """A policy that does nothing has no promises to compare: no reason to stop."""
+    stop = StoppingRule(figure="promises_kept_share", within=10.0, replications_min=2)
+    nothing = policy_of(name="nothing")
+    policies = {"telecom": telecom(), "nothing": replace(nothing, terms=telecom().terms)}
+    outcome = Experiment(WORLD, policies, replications=3, stop=stop).run()
+    assert outcome.mean("promises_kept_share", "telecom").mean > 0
+    assert outcome.replications == 3
 
 
 def test_interrupted_work_is_kept() -> None:
