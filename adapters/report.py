@@ -234,9 +234,13 @@ def _figure_row(reading: Reading, comparison: Comparison) -> dict[str, Any]:
     words, figure = reading.words, comparison.figure
     mean = comparison.means[0]
     unit = words.symbol if figure.unit == MONEY else ""
+    run = reading.outcome.replications
     return {
         "name": words.text(f"figures.{figure.name}"),
         "unit": unit,
+        "of": words.text("replications_shared", done=words.number(comparison.replications, 0), all=words.number(run, 0))
+        if comparison.replications < run
+        else "",
         "base": words.shown(figure.unit, mean.mean if mean is not None else None),
         "base_interval": ""
         if mean is None or isnan(mean.half_width)

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 import polars as pl
 
 from adapters.report_words import COUNT, MONEY, SHARE
-from sim.comparison import Interval, differences, mean_interval
+from sim.comparison import Interval, differences, mean_interval, shared
 from sim.experiment import Outcome
 
 Judgement = Literal["better", "worse", "differs", "unsure", "same", "single_mark", "missing"]
@@ -85,9 +85,11 @@ MISSING: Final = Change(difference=nan, half_width=nan, judgement="missing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A figure's mean under each policy (None where it is null), and the changes of all but the first."""
+    """A figure's mean under each policy (None where it is null), and the changes of all but the first; of so many
+    ``replications``, those in which no policy lacks it."""
 
     figure: KeyFigure
+    replications: int
     means: tuple[Interval | None, ...]
     changes: tuple[Change, ...]
 
@@ -108,11 +110,13 @@ def figures_of(outcome: Outcome, by: Sequence[str] = ()) -> pl.DataFrame:
 def compared(figures: pl.DataFrame, figure: KeyFigure, policies: Sequence[str]) -> Comparison:
     """A figure under all ``policies``, the first of which is the base; ``figures`` has a row a policy and
     replication."""
-    values = {key[0]: rows[figure.name].drop_nulls().to_list() for key, rows in figures.group_by("policy")}
-    found = differences(figures, figure.name, policies[0])
+    rows = shared(figures, figure.name)
+    values = {key[0]: of_policy[figure.name].to_list() for key, of_policy in rows.group_by("policy")}
+    found = differences(rows, figure.name, policies[0])
     changed = {row["policy"]: row for row in found.iter_rows(named=True)}
     return Comparison(
         figure=figure,
+        replications=rows["replication"].n_unique(),
         means=tuple(mean_interval(values[policy]) if values.get(policy) else None for policy in policies),
         changes=tuple(
             _change(figure, changed[policy]["difference"], changed[policy]["half_width"])

@@ -80,7 +80,7 @@ def _interval(plan: SearchPlan, trial: Trial, minor_units: int) -> str:
     said = amount(plan.figure, gain.mean, minor_units, signed=True)
     if isnan(gain.half_width):
         return said
-    low, high = (amount(plan.figure, each, minor_units) for each in (gain.low, gain.high))
+    low, high = (amount(plan.figure, each, minor_units, signed=True) for each in (gain.low, gain.high))
     return f"{said} ({low} .. {high})"
 
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from math import isnan
+from statistics import fmean
 from typing import Final
 
 import polars as pl
 
+from sim.comparison import differences, shared
 from sim.experiment import Experiment, Outcome
 
 _MONEY: Final = "money"
 _COUNT: Final = "count"
 _SHARE: Final = "share"
+_POINTS: Final = "points"
+"""What two shares differ in."""
 _FIGURES: Final = (
     ("net_value", "net value", _MONEY),
     ("billed", "billed", _MONEY),
@@ -38,7 +42,7 @@ _NAME_WIDTH: Final = max(len(name) for _, name, _ in _FIGURES)
 
 
 def told(experiment: Experiment, outcome: Outcome) -> Iterator[str]:
-    """The lines."""
+    """The lines. A figure that has no value in some replications is that of the others, and ends with how many."""
     scenario = experiment.scenario
     base, *others = outcome.policies
     yield (
@@ -49,22 +53,26 @@ def told(experiment: Experiment, outcome: Outcome) -> Iterator[str]:
     yield f"{'':{_NAME_WIDTH}}  {base:>22}" + "".join(f"  {f'{other} - {base}':>38}" for other in others)
     figures = outcome.figures()
     for figure, name, unit in _FIGURES:
-        show = _shower(unit, scenario.minor_units)
-        if figures.filter(pl.col("policy") == base)[figure].drop_nulls().is_empty():
+        rows = shared(figures, figure)
+        of_base = rows.filter(pl.col("policy") == base)[figure].to_list()
+        if not of_base:
             continue
-        line = f"{name:{_NAME_WIDTH}}  {show(outcome.mean(figure, base).mean):>22}"
-        changes = {row["policy"]: row for row in outcome.differences(figure).iter_rows(named=True)}
+        line = f"{name:{_NAME_WIDTH}}  {_shower(unit, scenario.minor_units)(fmean(of_base)):>22}"
+        changes = {row["policy"]: row for row in differences(rows, figure, base).iter_rows(named=True)}
         for other in others:
-            line += f"  {_change(changes.get(other), show):>38}"
+            line += f"  {_change(changes.get(other), unit, scenario.minor_units):>38}"
+        if len(of_base) < outcome.replications:
+            line += f"  {len(of_base)} of {outcome.replications} replications"
         yield line
     if others:
         yield ""
         yield from (_verdict(outcome, base, other, scenario.minor_units) for other in others)
 
 
-def _change(row: dict[str, float] | None, show: Callable[[float], str]) -> str:
+def _change(row: dict[str, float] | None, unit: str, minor_units: int) -> str:
     if row is None:
         return "-"
+    show = _shower(_POINTS if unit == _SHARE else unit, minor_units)
     sign = "+" if row["difference"] > 0 else ""
     if isnan(row["half_width"]):
         return f"{sign}{show(row['difference'])} (one replication)"
@@ -80,7 +88,7 @@ def _verdict(outcome: Outcome, base: str, other: str, minor_units: int) -> str:
     if found["low"] <= 0 <= found["high"]:
         if found["difference"] == 0 == found["half_width"]:
             return f"{other}: no difference to {base} in net value."
-        return f"{other}: no difference to {base} in net value beyond chance ({_change(found, show)})."
+        return f"{other}: no difference to {base} in net value beyond chance ({_change(found, _MONEY, minor_units)})."
     verb = "brings" if found["difference"] > 0 else "loses"
     low, high = sorted((abs(found["low"]), abs(found["high"])))
     return (
@@ -94,6 +102,8 @@ def _shower(unit: str, minor_units: int) -> Callable[[float], str]:
         return lambda value: f"{value / minor_units:,.0f}"
     if unit == _SHARE:
         return lambda value: f"{value:.2%}"
+    if unit == _POINTS:
+        return lambda value: f"{value * 100:.2f} pp"
     return lambda value: f"{value:,.1f}"
 
 
@@ -101,8 +111,10 @@ _UNITS: Final = {figure: unit for figure, _, unit in _FIGURES}
 
 
 def amount(figure: str, value: float, minor_units: int, *, signed: bool = False) -> str:
-    """A figure's value as people read it; ``signed`` shows a plus."""
+    """A figure's value as people read it; ``signed`` is a difference, with a plus, and of shares in points."""
     unit = _UNITS.get(figure, _COUNT)
+    if signed and unit == _SHARE:
+        unit = _POINTS
     sign = "+" if signed and value > 0 else ""
     if unit == _COUNT and abs(value) < 100:
         return f"{sign}{value:,.2f}"

@@ -37,6 +37,16 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(fmean(values), quantile * stdev(values) / sqrt(len(values)))
 
 
+def shared(figures: pl.DataFrame, figure: str) -> pl.DataFrame:
+    """The rows of ``figures`` in whose replication no policy lacks ``figure``, policies that never have it apart.
+
+    So means and differences that are shown beside each other come from the same replications.
+    """
+    policy = pl.col("policy")
+    known = figures.drop_nulls(figure)
+    return known.filter(policy.n_unique().over("replication") == policy.n_unique())
+
+
 def differences(figures: pl.DataFrame, figure: str, base: str, by: Sequence[str] = ()) -> pl.DataFrame:
     """Each other policy's ``figure`` less ``base``'s, paired by replication (and the keys ``by``).
 

@@ -1,6 +1,7 @@
 """Outcomes made up for the report: tables that look like a simulation's, in no time and of any size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -74,6 +75,19 @@ def outcome(
         replications=replications,
         interrupted=interrupted,
     )
+
+
+def promising(made: Outcome, kept: Mapping[tuple[str, int], int]) -> Outcome:
+    """The same where of four promises so many are ``kept`` under a policy in a replication; elsewhere none is made."""
+    count = pl.concat_str("policy", "replication", separator=" ").replace_strict(
+        {f"{policy} {replication}": number for (policy, replication), number in kept.items()},
+        default=None,
+        return_dtype=pl.Int64,
+    )
+    months = made.results.months.with_columns(
+        promises_matured=pl.when(count.is_null()).then(0).otherwise(4).cast(pl.Int64), promises_kept=count.fill_null(0)
+    )
+    return replace(made, results=replace(made.results, months=months))
 
 
 def _sums(size: float, month: int, place: int, days: int) -> dict[str, int]:

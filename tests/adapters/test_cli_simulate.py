@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from adapters.cli import FINE, INTERRUPTED, WRONG_USE
+from adapters.simulation_words import told
 from sim.experiment import Experiment, Outcome, Progress
 from sim.results import Results
 from tests.adapters.command_line import Run, commands_in, is_one_line
+from tests.adapters.outcomes import outcome, promising
 from tests.sim.laboratory import shipped, telecom
 from tests.sim.recording import worked_by_engine
 from tests.sim.test_same_commands import lived
@@ -36,6 +38,14 @@ def test_two_policies(dms: Run, tmp_path: Path) -> None:
     assert results.months["breaches"].sum() == 0
     again = dms(*asked, "--replications", "2", "--workers", "1", "--seed", "5")
     assert again.out == ran.out
+
+
+def test_base_and_difference_are_of_the_same_replications() -> None:
+    """A share that is undefined in some: the pairs are shown, in percentage points, and how many they are."""
+    made = promising(outcome(), {("as is", 0): 4, ("as is", 1): 1, ("earlier", 1): 2})
+    asked = Experiment(shipped("telecom", 10, 40), dict.fromkeys(made.policies, telecom()))
+    line = next(each for each in told(asked, made) if each.startswith("promises kept"))
+    assert line.split() == "promises kept 25.00% +25.00 pp (one replication) 1 of 3 replications".split()
 
 
 def test_report(dms: Run, tmp_path: Path) -> None:

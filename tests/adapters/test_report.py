@@ -10,7 +10,7 @@ import pytest
 from adapters.report import About, html, outcome_of, written
 from adapters.report_words import Words, catalogue, chosen_language
 from sim.results import Results
-from tests.adapters.outcomes import ABOUT, outcome
+from tests.adapters.outcomes import ABOUT, outcome, promising
 
 HOSTILE = '<script>alert("x")</script>&<b>'
 LONG = "a policy of a very long name " * 12
@@ -149,6 +149,14 @@ def test_one_replication_has_no_interval() -> None:
     assert "One replication only." in said
     assert "Whether that is more than chance cannot be said." in said
     assert "Proven" not in said
+
+
+def test_base_and_difference_are_of_the_same_replications() -> None:
+    """A share that is undefined in some: what stands beside each other are the pairs, and it is said how many."""
+    made = promising(outcome(), {("as is", 0): 4, ("as is", 1): 1, ("earlier", 1): 2})
+    said = _said(html(made, ABOUT, "en")).replace("\u00a0", " ")
+    assert "promises kept (1 of 3 replications) 25.00% +25 pp one replication" in said
+    assert "(повторений: 1 из 3) 25,00 % +25 п. п." in _said(html(made, ABOUT, "ru")).replace("\u00a0", " ")
 
 
 def test_an_interrupted_run_says_so() -> None:
