@@ -69,12 +69,14 @@ def backtest(
 def _courses(paths: tuple[Path, Path], source: str | tuple[str, ...], until: int | None) -> "tuple[Course, Course]":
     """Both policies at the same time, the second one in a process of its own."""
     from adapters.policy_files import load_policy
+    from sim.interrupts import unheard
 
     policies = [load_policy(path) for path in paths]
     if policies[0].currency != policies[1].currency:
         raise WrongUse(f"{paths[0]} is in {policies[0].currency}, {paths[1]} in {policies[1].currency}")
     with ProcessPoolExecutor(1, get_context("spawn")) as beside, _heard(source) as heard:
-        other = beside.submit(play, paths[1], source, until)
+        with unheard():
+            other = beside.submit(play, paths[1], source, until)
         return play(paths[0], source, until, heard), other.result()
 
 

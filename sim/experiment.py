@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from signal import SIG_IGN, SIGINT, signal
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from domain.policy import Policy
 from sim.comparison import Interval, differences, mean_interval
+from sim.interrupts import unheard
 from sim.parcel import packed, unpacked
 from sim.results import DAYS, KEYS, Results
 from sim.scenario import Scenario
@@ -115,7 +115,7 @@ class Experiment:
         interrupted = False
         pool = executor
         if pool is None and workers > 1:
-            pool = ProcessPoolExecutor(workers, get_context("spawn"), ignore_interrupts)
+            pool = ProcessPoolExecutor(workers, get_context("spawn"))
         try:
             for frames in self._replications(pool, progress):
                 finished.append(frames)
@@ -153,9 +153,10 @@ class Experiment:
             else:
                 for ahead in range(replication, min(replication + _AHEAD, self.replications)):
                     if ahead not in begun:
-                        begun[ahead] = [
-                            pool.submit(simulate_packed, parcel, self.seed, unit) for unit in self._units(ahead)
-                        ]
+                        with unheard():
+                            begun[ahead] = [
+                                pool.submit(simulate_packed, parcel, self.seed, unit) for unit in self._units(ahead)
+                            ]
                 for future in begun.pop(replication):
                     frames.append(future.result())
                     done += 1
@@ -225,7 +226,3 @@ def _merged(frames: Sequence[Frames]) -> Frames:
 def simulate_packed(parcel: bytes, seed: int, unit: Unit) -> Frames:
     """The same in another process or on another machine."""
     return simulate(*unpacked(parcel), seed, unit)
-
-
-def ignore_interrupts() -> None:
-    signal(SIGINT, SIG_IGN)  # Ctrl-C is for the process that collects

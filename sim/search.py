@@ -19,7 +19,7 @@ import polars as pl
 
 from domain.policy import Policy
 from sim.comparison import Interval, mean_interval
-from sim.experiment import Experiment, ignore_interrupts
+from sim.experiment import Experiment
 from sim.results import TOTALS, Results
 from sim.scenario import Scenario
 
@@ -185,7 +185,7 @@ class Search:
     def _pool(self) -> "ProcessPoolExecutor | nullcontext[None]":
         if self._workers < 2:
             return nullcontext()
-        return ProcessPoolExecutor(self._workers, get_context("spawn"), ignore_interrupts)
+        return ProcessPoolExecutor(self._workers, get_context("spawn"))
 
     def _sample(self, candidate: Candidate) -> Candidate:
         """Of one branch: crews and lines belong to a branch, so a smaller one would have too many of them."""
