@@ -40,6 +40,7 @@ def search(
     from adapters.experiment_file import load_experiment
     from adapters.search_candidates import Candidates
     from adapters.search_words import told, verdict
+    from sim.interrupts import heard_once
     from sim.search import Search
 
     for name, value, most in (("trials", trials, 10_000), ("days", days, 3_650), ("workers", workers, 256)):
@@ -61,18 +62,20 @@ def search(
     count = workers if workers is not None else len(os.sched_getaffinity(0))
     wanted = Search(plan, base, candidates.made, seed=seed if seed is not None else file.seed, workers=count)
     scenario = base.scenario
-    with _bar(plan) as progress:
-        found = wanted.run(progress)
-    if not found.trials:
-        raise Failure("interrupted before a trial was finished")
-    for line in told(plan, found, min(scenario.accounts, scenario.branch_accounts), scenario.minor_units):
-        print(line)
+    with heard_once():
+        with _bar(plan) as progress:
+            found = wanted.run(progress, _stopping)
+        if not found.trials:
+            raise Failure("interrupted before a trial was finished")
+        for line in told(plan, found, min(scenario.accounts, scenario.branch_accounts), scenario.minor_units):
+            print(line)
     best = next(iter(found.ranked), None)
     if best is None or wanted.is_today(best.values):
         print("Nothing better than what holds today was found.")
         return FAILED
     print(flush=True)
-    confirmed = wanted.confirm(best)
+    with heard_once():
+        confirmed = wanted.confirm(best, _not_confirmed)
     for line in verdict(plan, confirmed, scenario.accounts, scenario.minor_units):
         print(line)
     if not confirmed.holds or confirmed.gain is None or not confirmed.gain.low > 0:
@@ -80,6 +83,14 @@ def search(
     for written in candidates.write(best.values, out) if out is not None else ():
         print(f"written: {written}")
     return FINE
+
+
+def _stopping(finished: int) -> None:
+    print(f"stopping: {finished} finished trials are kept; what is under way ends first", file=sys.stderr, flush=True)
+
+
+def _not_confirmed(_: int) -> None:
+    print("stopping: nothing is confirmed; what is under way ends first", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def simulate(
     if scenario.flaw:
         raise WrongUse(scenario.flaw)
     from sim.experiment import Experiment
+    from sim.interrupts import heard_once
 
     asked = Experiment(
         scenario,
@@ -89,14 +90,15 @@ def simulate(
         seed=seed if seed is not None else file.seed,
         stop=file.stop,
     )
-    outcome = _outcome(asked, workers, dask)
-    if results is not None:
-        outcome.results.write(results)
-    if report is not None:
-        from adapters.report import About, written
+    with heard_once():
+        outcome = _outcome(asked, workers, dask)
+        if results is not None:
+            outcome.results.write(results)
+        if report is not None:
+            from adapters.report import About, written
 
-        written(report, outcome, About.of(asked, experiment.name), language)
-    return _tell(asked, outcome)
+            written(report, outcome, About.of(asked, experiment.name), language)
+        return _tell(asked, outcome)
 
 
 def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -> "dict[str, Policy]":
@@ -125,7 +127,12 @@ def _outcome(asked: "Experiment", workers: int | None, dask: str | None) -> "Out
 
     count = workers if workers is not None else len(os.sched_getaffinity(0))
     with _cluster(dask) as executor, _bar() as progress:
-        return asked.run(count, executor=executor, progress=progress)
+        return asked.run(count, executor=executor, progress=progress, stopping=_stopping)
+
+
+def _stopping(finished: int) -> None:
+    kept = f"{finished} finished replications are kept" if finished else "no replication is finished yet"
+    print(f"stopping: {kept}; what is under way ends first", file=sys.stderr, flush=True)
 
 
 def _tell(asked: "Experiment", outcome: "Outcome") -> int:

@@ -32,6 +32,8 @@ from sim.world import Branch
 Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 Progress = Callable[[int, int], None]
 """Told how many units are done, of how many at most."""
+Stopping = Callable[[int], None]
+"""Told on Ctrl-C at once how much is finished, and kept."""
 
 _AHEAD: Final = 2
 """Replications that are begun before it is known whether the ones before them suffice."""
@@ -106,10 +108,18 @@ class Experiment:
         self.seed: Final = seed
         self.stop: Final = stop
 
-    def run(self, workers: int = 1, *, executor: Executor | None = None, progress: Progress | None = None) -> Outcome:
+    def run(
+        self,
+        workers: int = 1,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        stopping: Stopping | None = None,
+    ) -> Outcome:
         """Simulates on ``workers`` processes, or with an ``executor`` of your own (a cluster's).
 
-        Ctrl-C ends it with the replications that are finished; with none, it is a KeyboardInterrupt as usual.
+        Ctrl-C ends it with the replications that are finished; with none, it is a KeyboardInterrupt as usual. Units
+        under way are waited for; whoever presses twice should run it within `heard_once`.
         """
         finished: list[Frames] = []
         interrupted = False
@@ -122,6 +132,8 @@ class Experiment:
                 if self._suffices(finished):
                     break
         except KeyboardInterrupt:
+            if stopping is not None:
+                stopping(len(finished))
             if not finished:
                 raise
             interrupted = True
@@ -142,30 +154,33 @@ class Experiment:
         done = 0
         parcel = packed((self.scenario, self.policies)) if pool is not None else b""
         begun: dict[int, list[Future[Frames]]] = {}
-        for replication in range(self.replications):
-            frames = []
-            if pool is None:
-                for unit in self._units(replication):
-                    frames.append(simulate(self.scenario, self.policies, self.seed, unit))
-                    done += 1
-                    if progress is not None:
-                        progress(done, total)
-            else:
-                for ahead in range(replication, min(replication + _AHEAD, self.replications)):
-                    if ahead not in begun:
-                        with unheard():
-                            begun[ahead] = [
-                                pool.submit(simulate_packed, parcel, self.seed, unit) for unit in self._units(ahead)
-                            ]
-                for future in begun.pop(replication):
-                    frames.append(future.result())
-                    done += 1
-                    if progress is not None:
-                        progress(done, total)
-            yield _merged(frames)
-        for futures in begun.values():
-            for future in futures:
-                future.cancel()
+        try:
+            for replication in range(self.replications):
+                frames = []
+                if pool is None:
+                    for unit in self._units(replication):
+                        frames.append(simulate(self.scenario, self.policies, self.seed, unit))
+                        done += 1
+                        if progress is not None:
+                            progress(done, total)
+                else:
+                    for ahead in range(replication, min(replication + _AHEAD, self.replications)):
+                        if ahead not in begun:
+                            with unheard():
+                                begun[ahead] = [
+                                    pool.submit(simulate_packed, parcel, self.seed, unit) for unit in self._units(ahead)
+                                ]
+                    for future in begun[replication]:
+                        frames.append(future.result())
+                        done += 1
+                        if progress is not None:
+                            progress(done, total)
+                    del begun[replication]
+                yield _merged(frames)
+        finally:
+            for futures in begun.values():
+                for future in futures:
+                    future.cancel()
 
     def _units(self, replication: int) -> Iterator[Unit]:
         for branch in range(self.scenario.branches):

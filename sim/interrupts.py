@@ -1,9 +1,21 @@
-"""Ctrl-C among processes: it is for the one that collects."""
+"""Ctrl-C: it is for the process that collects, and heard once, so that impatience loses nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, getsignal, pthread_sigmask, raise_signal, signal
+from signal import (
+    SIG_BLOCK,
+    SIG_IGN,
+    SIG_SETMASK,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    pthread_sigmask,
+    raise_signal,
+    signal,
+)
 from threading import current_thread, main_thread
+from types import FrameType
+from typing import NoReturn
 
 
 @contextmanager
@@ -26,3 +38,24 @@ def unheard() -> Iterator[None]:
             signal(SIGINT, before)
     if pressed:
         raise_signal(SIGINT)
+
+
+@contextmanager
+def heard_once() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt; pressed again, it is nothing until the block ends. SIGQUIT and SIGTERM stay.
+
+    Somebody else's handling, or a process that ignores Ctrl-C as a whole, is left alone.
+    """
+    if current_thread() is not main_thread() or getsignal(SIGINT) is not default_int_handler:
+        yield
+        return
+
+    def interrupt(_: int, frame: FrameType | None) -> NoReturn:
+        signal(SIGINT, SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal(SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal(SIGINT, default_int_handler)

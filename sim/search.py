@@ -19,7 +19,7 @@ import polars as pl
 
 from domain.policy import Policy
 from sim.comparison import Interval, mean_interval
-from sim.experiment import Experiment
+from sim.experiment import Experiment, Stopping
 from sim.results import TOTALS, Results
 from sim.scenario import Scenario
 
@@ -147,7 +147,7 @@ class Search:
         self._made: Final = made
         self._workers: Final = workers
 
-    def run(self, progress: Progress | None = None) -> Found:
+    def run(self, progress: Progress | None = None, stopping: Stopping | None = None) -> Found:
         """The trials. Ctrl-C ends them; what is finished stays."""
         found = Found()
         most = min(self.plan.trials, self.plan.size)
@@ -169,14 +169,21 @@ class Search:
                             progress(worked, most, next(iter(found.ranked), None))
                     _tell(study, asked, known[key])
             except KeyboardInterrupt:
+                if stopping is not None:
+                    stopping(len(found.trials))
                 found.interrupted = True
         return found
 
-    def confirm(self, trial: Trial) -> Trial:
-        """The same values on the whole portfolio, with seeds that no trial has had."""
+    def confirm(self, trial: Trial, stopping: Stopping | None = None) -> Trial:
+        """The same values on the whole portfolio, with seeds that no trial has had. Of half of it, nothing is kept."""
         with self._pool() as pool:
-            today = self._worked(self._base, pool, fresh=True)
-            return self._tried(trial.values, today, pool, fresh=True)
+            try:
+                today = self._worked(self._base, pool, fresh=True)
+                return self._tried(trial.values, today, pool, fresh=True)
+            except KeyboardInterrupt:
+                if stopping is not None:
+                    stopping(0)
+                raise
 
     def is_today(self, values: Values) -> bool:
         """Nothing is changed by these."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGINT, raise_signal
 from typing import Any
 
 import pytest
@@ -76,6 +77,37 @@ def test_an_interrupted_run_still_has_its_report(dms: Run, tmp_path: Path, monke
     )  # fmt: skip
     assert ran.status == INTERRUPTED
     assert "The run was interrupted." in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_second_interruption_loses_nothing(dms: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C says at once what is kept; pressed again while that is written, it is nothing."""
+    whole, written = Experiment.run, Results.write
+
+    def stopped(asked: Experiment, workers: int, **options: Any) -> Outcome:
+        return whole(asked, workers, **options | {"progress": _presses_after(asked.scenario.branches)})
+
+    def pressed(results: Results, path: Path) -> None:
+        raise_signal(SIGINT)
+        written(results, path)
+
+    monkeypatch.setattr(Experiment, "run", stopped)
+    monkeypatch.setattr(Results, "write", pressed)
+    ran = dms(
+        "simulate", "telecom", "--profiles", "60", "--days", "70", "--replications", "3", "--workers", "1",
+        "--results", "r.parquet",
+    )  # fmt: skip
+    assert ran.status == INTERRUPTED
+    assert ran.err.startswith("stopping: 1 finished replications are kept")
+    assert Results.read(tmp_path / "r.parquet").months["replication"].n_unique() == 1
+
+
+def _presses_after(units: int) -> Progress:
+    def progress(done: int, _: int) -> None:
+        if done > units:
+            raise_signal(SIGINT)
+
+    return progress
 
 
 def _interrupts_after(units: int) -> Progress:

@@ -1,8 +1,9 @@
 """Experiments: policies on the same debtors with the same luck, whoever does the work."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -101,9 +102,11 @@ def test_interrupted_work_is_kept() -> None:
         if done == 4:
             raise KeyboardInterrupt
 
-    outcome = Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt)
+    told: list[int] = []
+    outcome = Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt, stopping=told.append)
     assert outcome.interrupted
     assert outcome.replications == 1
+    assert told == [1]
 
 
 def test_nothing_finished_is_nothing_kept() -> None:
@@ -114,6 +117,23 @@ def test_nothing_finished_is_nothing_kept() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Experiment(WORLD, {"telecom": telecom()}, replications=5).run(progress=interrupt)
+
+
+def test_what_nobody_waits_for_is_not_begun() -> None:
+    """Who interrupts, on an executor that stays, leaves no queue of units there."""
+    begun = []
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    class Watched(ThreadPoolExecutor):
+        def submit(self, *asked: Any, **more: Any) -> Future[Any]:
+            begun.append(super().submit(*asked, **more))
+            return begun[-1]
+
+    with Watched(1) as executor, pytest.raises(KeyboardInterrupt):
+        Experiment(WORLD, {"telecom": telecom()}, replications=5).run(executor=executor, progress=interrupt)
+    assert any(each.cancelled() for each in begun)
 
 
 @pytest.mark.slow

@@ -2,12 +2,12 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from signal import SIG_BLOCK, SIGINT, pthread_sigmask, raise_signal
+from signal import SIG_BLOCK, SIG_IGN, SIGINT, getsignal, pthread_sigmask, raise_signal, signal
 from threading import Thread
 
 import pytest
 
-from sim.interrupts import unheard
+from sim.interrupts import heard_once, unheard
 
 
 def is_deaf() -> bool:
@@ -24,6 +24,7 @@ def test_who_starts_within_never_hears_it() -> None:
     assert not is_deaf()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_who_starts_hears_it_afterwards() -> None:
     """Pressed within, it comes at the end."""
     reached = []
@@ -50,3 +51,23 @@ def test_a_thread_may_start_processes_too() -> None:
     thread.start()
     thread.join()
     assert deaf == [True]
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_it_is_heard_once() -> None:
+    """The second press is nothing, and afterwards all is as before."""
+    before = getsignal(SIGINT)
+    with heard_once():
+        with pytest.raises(KeyboardInterrupt):
+            raise_signal(SIGINT)
+        raise_signal(SIGINT)
+    assert getsignal(SIGINT) is before
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_who_ignores_it_goes_on_ignoring_it() -> None:
+    """A process in the background of a shell, for one."""
+    signal(SIGINT, SIG_IGN)
+    with heard_once():
+        raise_signal(SIGINT)
+    assert getsignal(SIGINT) is SIG_IGN

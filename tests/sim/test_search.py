@@ -141,9 +141,11 @@ def test_an_interruption_keeps_what_is_finished() -> None:
         if done == 2:
             raise KeyboardInterrupt
 
-    found = search(SearchPlan(parameters=(DAYS,), trials=3, replications=1)).run(progress)
+    told: list[int] = []
+    found = search(SearchPlan(parameters=(DAYS,), trials=3, replications=1)).run(progress, told.append)
     assert found.interrupted
     assert len([trial for trial in found.trials if not trial.refused]) == 2
+    assert told == [len(found.trials)]
 
 
 def test_a_search_for_nothing_is_refused() -> None:
