@@ -1,16 +1,17 @@
 """`dms simulate`: the policy laboratory from the command line."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from adapters.cli import FINE, INTERRUPTED, WrongUse
+from adapters.cli import FAILED, FINE, INTERRUPTED, Failure, WrongUse, explain
 
 if TYPE_CHECKING:
     from adapters.experiment_file import ExperimentFile
@@ -31,8 +32,8 @@ def simulate(
     workers: Annotated[int | None, Parameter(help="Processes; without it, one for each core.")] = None,
     from_store: Annotated[str | None, Parameter(help="Begins with a copy of a store's profiles: its URL.")] = None,
     dask: Annotated[str | None, Parameter(help="The address of a Dask scheduler instead.")] = None,
-    results: Annotated[Path | None, Parameter(help="A new Parquet file for the tables.")] = None,
-    report: Annotated[Path | None, Parameter(help="An HTML file for a report with charts.")] = None,
+    results: Annotated[Path | None, Parameter(help="A Parquet file for the tables, or an old one anew.")] = None,
+    report: Annotated[Path | None, Parameter(help="An HTML file for a report with charts, or an old one anew.")] = None,
     language: Annotated[str | None, Parameter(help="The report's: en, ru; without it, the locale's.")] = None,
 ) -> int:
     """Simulate policies on a portfolio: what they do to cash, contacts, suspensions and workload, with 95 % intervals.
@@ -60,10 +61,8 @@ def simulate(
     if workers is not None and not 1 <= workers <= 256:
         raise WrongUse(f"--workers must be between 1 and 256, not {workers}")
     for option, path in (("results", results), ("report", report)):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise WrongUse(f"--{option} {path}: there is no folder {path.resolve().parent}")
-        if path is not None and path.is_dir():
-            raise WrongUse(f"--{option} {path}: is a folder")
+        if path is not None:
+            _check_target(option, path)
     if language not in (None, "en", "ru"):
         raise WrongUse(f"--language must be en or ru, not {language!r}")
     if language is not None and report is None:
@@ -92,13 +91,40 @@ def simulate(
     )
     with heard_once():
         outcome = _outcome(asked, workers, dask)
-        if results is not None:
-            outcome.results.write(results)
+        status = _tell(asked, outcome)
+        if results is not None and not _is_written("results", lambda: outcome.results.write(results)):
+            status = FAILED
         if report is not None:
             from adapters.report import About, written
 
-            written(report, outcome, About.of(asked, experiment.name), language)
-        return _tell(asked, outcome)
+            about = About.of(asked, experiment.name)
+            if not _is_written("report", lambda: written(report, outcome, about, language)):
+                status = FAILED
+    return status
+
+
+def _check_target(option: str, path: Path) -> None:
+    """Refuses what a file cannot be written to, before hours are spent on what would be in it."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise WrongUse(f"--{option} {path}: there is no folder {folder}")
+    if path.exists() and not path.is_file():
+        raise WrongUse(f"--{option} {path}: is {'a folder' if path.is_dir() else 'no regular file'}")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WrongUse(f"--{option} {path}: nothing can be written into {folder} ({error.strerror})") from None
+
+
+def _is_written(option: str, write: Callable[[], None]) -> bool:
+    """Writes; where that fails, one line says why: the figures are told by then, and the other file may be written."""
+    try:
+        write()
+    except OSError as error:
+        explain("simulate", Failure(f"--{option}: {error.strerror or error}"))
+        return False
+    return True
 
 
 def _policies(file: "ExperimentFile", policy: Path | None, others: list[Path]) -> "dict[str, Policy]":

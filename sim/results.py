@@ -7,6 +7,7 @@ commands of each measure, ``days`` holds the cash of each day. Segments are as t
 Money is in minor units.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,11 +110,14 @@ class Results:
         return figures(judged, by, self.month_days)
 
     def write(self, path: Path) -> None:
-        """``path`` becomes the Parquet file of ``months``; ``.measures`` and ``.days`` before its suffix the others."""
+        """``path`` becomes the Parquet file of ``months``; ``.measures`` and ``.days`` before its suffix the others.
+
+        Each appears, or is replaced, as a whole. Raises OSError.
+        """
         notes = {"month_days": " ".join(map(str, self.month_days)), "warm_up": str(self.warm_up)}
-        self.months.write_parquet(path, metadata=notes)
-        self.measures.write_parquet(_beside(path, "measures"))
-        self.days.write_parquet(_beside(path, "days"))
+        _write(self.measures, _beside(path, "measures"), {})
+        _write(self.days, _beside(path, "days"), {})
+        _write(self.months, path, notes)
 
     @staticmethod
     def read(path: Path) -> "Results":
@@ -126,6 +130,18 @@ class Results:
             month_days=tuple(map(int, notes["month_days"].split())),
             warm_up=int(notes["warm_up"]),
         )
+
+
+def _write(table: pl.DataFrame, path: Path, notes: dict[str, str]) -> None:
+    target = path.resolve()  # a link stays a link
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    try:
+        table.write_parquet(draft, metadata=notes)
+        draft.replace(target)
+    except pl.exceptions.PolarsError as error:
+        raise OSError(f"{path}: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _beside(path: Path, table: str) -> Path:

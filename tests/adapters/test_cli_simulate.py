@@ -5,9 +5,10 @@ from pathlib import Path
 from signal import SIGINT, raise_signal
 from typing import Any
 
+import polars as pl
 import pytest
 
-from adapters.cli import FINE, INTERRUPTED, WRONG_USE
+from adapters.cli import FAILED, FINE, INTERRUPTED, WRONG_USE
 from adapters.simulation_words import told
 from sim.experiment import Experiment, Outcome, Progress
 from sim.results import Results
@@ -77,6 +78,25 @@ def test_an_interrupted_run_still_has_its_report(dms: Run, tmp_path: Path, monke
     )  # fmt: skip
     assert ran.status == INTERRUPTED
     assert "The run was interrupted." in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_written_loses_nothing_else(dms: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full by the end: the figures are told, the other file is written, a line says what is not."""
+
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    ran = dms(
+        "simulate", "telecom", "--profiles", "60", "--days", "40", "--replications", "1", "--workers", "1",
+        "--results", "r.parquet", "--report", "r.html",
+    )  # fmt: skip
+    assert ran.status == FAILED
+    assert "a telecom operator: 60 accounts" in ran.out
+    assert is_one_line(ran.err)
+    assert ran.err.startswith("dms simulate: --results: r.measures.parquet: No space left on device")
+    assert "fault of this program" not in ran.err
+    assert [each.name for each in tmp_path.iterdir()] == ["r.html"]
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -166,6 +186,9 @@ def test_policies_of_different_zones_or_currencies(was: str, other: str, dms: Ru
         (["telecom", "--results", "nowhere/r.parquet"], "there is no folder"),
         (["telecom", "--report", "nowhere/r.html"], "there is no folder"),
         (["telecom", "--report", "."], "is a folder"),
+        (["telecom", "--report", "/dev/null"], "is no regular file"),
+        (["telecom", "--results", "/dev/full"], "is no regular file"),
+        (["telecom", "--results", "/proc/r.parquet"], "nothing can be written into /proc"),
         (["telecom", "--report", "r.html", "--language", "fr"], "--language must be en or ru"),
         (["telecom", "--language", "ru"], "--report says where to write it"),
         (["telecom", "--policy", str(POLICIES / "soft"), "--vs", "nowhere"], "no such file"),
