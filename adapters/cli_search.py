@@ -1,8 +1,6 @@
 """`dms search`: looks for a better policy on simulated debtors."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from adapters.cli import FAILED, FINE, Failure, WrongUse
+from adapters.cli_simulate import bar
 
 if TYPE_CHECKING:
-    from sim.search import Progress, SearchPlan, Trial
+    from sim.search import Trial
 
 
 def search(
@@ -39,7 +38,7 @@ def search(
 
     from adapters.experiment_file import load_experiment
     from adapters.search_candidates import Candidates
-    from adapters.search_words import told, verdict
+    from adapters.search_words import best_so_far, told, verdict
     from sim.interrupts import heard_once
     from sim.search import Search
 
@@ -63,7 +62,11 @@ def search(
     wanted = Search(plan, base, candidates.made, seed=seed if seed is not None else file.seed, workers=count)
     scenario = base.scenario
     with heard_once():
-        with _bar(plan) as progress:
+        with bar("searching", min(plan.trials, plan.size)) as said:
+
+            def progress(done: int, total: int, best: "Trial | None") -> None:
+                said(done, total, best_so_far(plan, best, scenario.minor_units))
+
             found = wanted.run(progress, _stopping)
         if not found.trials:
             raise Failure("interrupted before a trial was finished")
@@ -74,8 +77,8 @@ def search(
         print("Nothing better than what holds today was found.")
         return FAILED
     print(flush=True)
-    with heard_once():
-        confirmed = wanted.confirm(best, _not_confirmed)
+    with heard_once(), bar("confirming") as confirming:
+        confirmed = wanted.confirm(best, confirming, _not_confirmed)
     for line in verdict(plan, confirmed, scenario.accounts, scenario.minor_units):
         print(line)
     if not confirmed.holds or confirmed.gain is None or not confirmed.gain.low > 0:
@@ -91,25 +94,3 @@ def _stopping(finished: int) -> None:
 
 def _not_confirmed(_: int) -> None:
     print("stopping: nothing is confirmed; what is under way ends first", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _bar(plan: "SearchPlan") -> "Iterator[Progress | None]":
-    """A progress bar with the best so far and the time left on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("searching", total=min(plan.trials, plan.size))
-
-        def progress(done: int, total: int, best: "Trial | None") -> None:
-            said = f"searching: {plan.figure} +{best.gain.mean:,.0f}" if best and best.gain else "searching"
-            bar.update(task, completed=done, total=total, description=said)
-
-        yield progress

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from cyclopts import Parameter
 
@@ -16,7 +16,7 @@ from adapters.cli import FAILED, FINE, INTERRUPTED, Failure, WrongUse, explain
 if TYPE_CHECKING:
     from adapters.experiment_file import ExperimentFile
     from domain.policy import Policy
-    from sim.experiment import Experiment, Outcome, Progress
+    from sim.experiment import Experiment, Outcome
 
 
 def simulate(
@@ -152,7 +152,7 @@ def _outcome(asked: "Experiment", workers: int | None, dask: str | None) -> "Out
     import os
 
     count = workers if workers is not None else len(os.sched_getaffinity(0))
-    with _cluster(dask) as executor, _bar() as progress:
+    with _cluster(dask) as executor, bar("simulating") as progress:
         return asked.run(count, executor=executor, progress=progress, stopping=_stopping)
 
 
@@ -189,16 +189,26 @@ def _cluster(address: str | None) -> Iterator[Executor | None]:
         yield client.get_executor(pure=False, retries=2)  # type: ignore[no-untyped-call]
 
 
+class _Bar(Protocol):
+    def __call__(self, done: int, total: int, said: str = "") -> None: ...
+
+
 @contextmanager
-def _bar() -> "Iterator[Progress | None]":
-    """A progress bar with the time left on a terminal, nothing elsewhere."""
+def bar(does: str, total: int | None = None) -> Iterator[_Bar]:
+    """A progress bar with the time left, and a word about what is found, on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield None
+        yield lambda done, total, said="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulating", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(does, total=total)
+
+        def progress(done: int, total: int, said: str = "") -> None:
+            shown.update(task, completed=done, total=total, description=f"{does}: {said}" if said else does)
+
+        yield progress

@@ -47,6 +47,11 @@ def told(plan: SearchPlan, found: Found, accounts: int, minor_units: int) -> Ite
         yield "  ".join([f"{first:{widths[0]}}", *cells]).rstrip()
 
 
+def best_so_far(plan: SearchPlan, best: Trial | None, minor_units: int) -> str:
+    """What the best trial adds, in a few words."""
+    return f"{plan.figure} {_gain(plan, best, minor_units)}" if best is not None and best.gain is not None else ""
+
+
 def verdict(plan: SearchPlan, confirmed: Trial, accounts: int, minor_units: int) -> Iterator[str]:
     """What the best of the trials is worth on debtors that no trial has met."""
     gain = confirmed.gain

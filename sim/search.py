@@ -20,6 +20,7 @@ import polars as pl
 from domain.policy import Policy
 from sim.comparison import Interval, mean_interval
 from sim.experiment import Experiment, Stopping
+from sim.experiment import Progress as Units
 from sim.results import TOTALS, Results
 from sim.scenario import Scenario
 
@@ -174,12 +175,20 @@ class Search:
                 found.interrupted = True
         return found
 
-    def confirm(self, trial: Trial, stopping: Stopping | None = None) -> Trial:
+    def confirm(self, trial: Trial, progress: Units | None = None, stopping: Stopping | None = None) -> Trial:
         """The same values on the whole portfolio, with seeds that no trial has had. Of half of it, nothing is kept."""
+
+        def then(done: int, total: int) -> None:
+            if progress is not None:
+                progress(total + done, 2 * total)
+
+        def first(done: int, total: int) -> None:
+            then(done - total, total)
+
         with self._pool() as pool:
             try:
-                today = self._worked(self._base, pool, fresh=True)
-                return self._tried(trial.values, today, pool, fresh=True)
+                today = self._worked(self._base, pool, fresh=True, progress=first)
+                return self._tried(trial.values, today, pool, fresh=True, progress=then)
             except KeyboardInterrupt:
                 if stopping is not None:
                     stopping(0)
@@ -200,24 +209,33 @@ class Search:
         accounts = min(scenario.accounts, scenario.branch_accounts)
         return candidate._replace(scenario=replace(scenario, accounts=accounts))
 
-    def _worked(self, candidate: Candidate, pool: Executor | None, fresh: bool = False) -> Results:
+    def _worked(
+        self, candidate: Candidate, pool: Executor | None, fresh: bool = False, progress: Units | None = None
+    ) -> Results:
         experiment = Experiment(
             candidate.scenario,
             {"tried": candidate.policy},
             replications=self.plan.confirm if fresh else self.plan.replications,
             seed=self.seed + 1 if fresh else self.seed,
         )
-        outcome = experiment.run(executor=pool)
+        outcome = experiment.run(executor=pool, progress=progress)
         if outcome.interrupted:
             raise KeyboardInterrupt
         return outcome.results
 
-    def _tried(self, values: Values, today: Results, pool: Executor | None, fresh: bool = False) -> Trial:
+    def _tried(
+        self,
+        values: Values,
+        today: Results,
+        pool: Executor | None,
+        fresh: bool = False,
+        progress: Units | None = None,
+    ) -> Trial:
         made = self._made(values)
         if isinstance(made, str):
             return Trial(values=values, refused=made)
         candidate = made if fresh else self._sample(made)
-        results = today if self.is_today(values) else self._worked(candidate, pool, fresh)
+        results = today if self.is_today(values) else self._worked(candidate, pool, fresh, progress)
         theirs, ours = today.figures(["replication"]), results.figures(["replication"])
         months = len(results.month_days) - results.warm_up
         paid = self._monthly(values) * months * candidate.scenario.branches

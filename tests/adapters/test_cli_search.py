@@ -9,7 +9,10 @@ from adapters.cli import FAILED, FINE, WRONG_USE
 from adapters.experiment_file import EXPERIMENTS, load_experiment
 from adapters.policy_files import load_policy
 from adapters.search_candidates import Candidates
+from adapters.search_words import best_so_far
 from adapters.settings import PACKAGED_POLICY
+from sim.comparison import Interval
+from sim.search import SearchPlan, Trial
 from tests.adapters.command_line import Run, commands_in, is_one_line
 
 
@@ -80,6 +83,13 @@ def test_a_better_policy_is_written_with_its_authors_comments(dms: Run) -> None:
     assert found.version == 2
     assert "# How the operator works its receivables" in Path("found/policy.toml").read_text()
     assert Path("found/managers.toml").exists()
+
+
+def test_the_best_so_far_is_told_in_roubles() -> None:
+    """As the result will be, whatever the minor unit; without a trial that keeps the limits there is nothing to say."""
+    plan = SearchPlan(parameters=())
+    assert best_so_far(plan, Trial(values={}, gain=Interval(108_000_000, 1)), 100) == "net_value +1,080,000"
+    assert best_so_far(plan, None, 100) == ""
 
 
 def test_where_nothing_is_better_nothing_is_written(dms: Run) -> None:

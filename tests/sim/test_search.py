@@ -128,7 +128,9 @@ def test_the_same_seed_makes_the_same_search_on_any_number_of_processes() -> Non
 def test_the_winner_is_confirmed_on_other_debtors() -> None:
     wanted = search(SearchPlan(parameters=(DAYS,), trials=3, replications=2, confirm=3, figure="collected"))
     best = wanted.run().ranked[0]
-    confirmed = wanted.confirm(best)
+    units: list[tuple[int, int]] = []
+    confirmed = wanted.confirm(best, lambda done, total: units.append((done, total)))
+    assert units == [(done, 6) for done in range(1, 7)]  # three replications of either policy
     assert confirmed.values == best.values
     assert confirmed.gain is not None
     assert best.gain is not None
