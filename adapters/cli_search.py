@@ -56,6 +56,9 @@ def search(
     if path is None:
         raise WrongUse("the experiment names no policy: --policy says which")
     candidates = Candidates(file, file.search, path, days)
+    beside = candidates.experiment_beside(out) if out is not None else None
+    if beside is not None and beside.exists():
+        raise WrongUse(f"--out {out}: {beside} is there already; it would hold the experiment")
     base, plan = candidates.base(), candidates.plan()
     plan = replace(plan, trials=trials or plan.trials)
     count = workers if workers is not None else len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 """Candidates of a search: the files of a policy and an experiment with other values in them, loaded as ever."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,13 +72,19 @@ class Candidates:
             return error.faults[0].message
         return self._candidate(policy, file)
 
+    def experiment_beside(self, folder: Path) -> Path | None:
+        """Where `write` would put the experiment; None where nothing of it may be changed."""
+        capacity = any(vary.is_capacity for vary in self._asked.vary)
+        return folder.with_name(f"{folder.name}.experiment.toml") if capacity else None
+
     def write(self, values: Values, folder: Path) -> list[Path]:
-        """Writes the policy with ``values`` into a new folder: its author's files and comments, a version higher.
+        """Writes the policy with ``values`` into a new folder: its author's files and comments, a version higher where
+        they change it. The experiment is written beside the folder where they change that.
 
         Raises FileExistsError where the folder is there already.
         """
         folder.mkdir(parents=True)
-        changes = dict(self._changes(values, is_capacity=False))
+        changes = self._differences(values, is_capacity=False)
         written = []
         for file in _files(self._path):
             document: Any = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
@@ -85,11 +92,40 @@ class Candidates:
                 for path, value in changes.items():
                     put(document, path, value)
                 version = taken(document, _VERSION)
-                if isinstance(version, int):
+                if changes and isinstance(version, int):
                     put(document, _VERSION, version + 1)
             (folder / file.name).write_text(tomlkit.dumps(document), encoding="utf-8")
             written.append(folder / file.name)
+        changes = self._differences(values, is_capacity=True)
+        beside = self.experiment_beside(folder)
+        if changes and beside is not None:
+            beside.write_text(self._experiment(changes, beside.parent), encoding="utf-8")
+            written.append(beside)
         return written
+
+    def _experiment(self, changes: dict[str, object], folder: Path) -> str:
+        """The experiment with ``changes``, and with paths that lead from ``folder`` where its own did."""
+        document: Any = tomlkit.parse(self._file.path.read_text(encoding="utf-8-sig"))
+        for path, value in changes.items():
+            put(document, path, value)
+
+        def seen(path: str) -> str:
+            if os.path.isabs(path):
+                return path
+            return os.path.relpath((self._file.path.parent / path).resolve(), folder.resolve())
+
+        policies = taken(document, "experiment.policies")
+        if isinstance(policies, list):
+            put(document, "experiment.policies", [seen(each) for each in policies])
+        for behaviour in document["behaviour"].values():
+            if "file" in behaviour:
+                behaviour["file"] = seen(behaviour["file"])
+        return tomlkit.dumps(document)
+
+    def _differences(self, values: Values, is_capacity: bool) -> dict[str, object]:
+        """What of ``values`` is not as it is today."""
+        now = {vary.path: self._now(vary) for vary in self._asked.vary}
+        return {path: value for path, value in self._changes(values, is_capacity) if value != now[path]}
 
     def _candidate(self, policy: Policy, file: ExperimentFile) -> Candidate:
         scenario = file.scenario

@@ -7,10 +7,12 @@ luckiest, so the winner is tried again on debtors that no trial has met.
 """
 
 import warnings
+from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import date
 from math import prod
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -237,8 +239,7 @@ class Search:
         candidate = made if fresh else self._sample(made)
         results = today if self.is_today(values) else self._worked(candidate, pool, fresh, progress)
         theirs, ours = today.figures(["replication"]), results.figures(["replication"])
-        months = len(results.month_days) - results.warm_up
-        paid = self._monthly(values) * months * candidate.scenario.branches
+        paid = self._monthly(values) * _judged_months(results, candidate.scenario.start) * candidate.scenario.branches
         gains = [
             after - before - paid
             for before, after in zip(_column(theirs, self.plan.figure), _column(ours, self.plan.figure), strict=True)
@@ -300,6 +301,17 @@ def _tell(study: "optuna.Study", asked: "optuna.Trial", trial: Trial) -> None:
         study.tell(asked, state=optuna.trial.TrialState.FAIL)
     else:
         study.tell(asked, trial.gain.mean)
+
+
+def _judged_months(results: Results, start: int) -> float:
+    """How many months are judged; of one that is not simulated as a whole, that part."""
+    first = date.fromordinal(start)
+    found = 0.0
+    for number, days in enumerate(results.month_days):
+        years, month = divmod(first.month - 1 + number, 12)
+        if number >= results.warm_up:
+            found += days / monthrange(first.year + years, month + 1)[1]
+    return found
 
 
 def _column(of: pl.DataFrame, figure: str) -> list[float | None]:

@@ -11,6 +11,7 @@ from adapters.policy_files import load_policy
 from adapters.search_candidates import Candidates
 from adapters.search_words import best_so_far
 from adapters.settings import PACKAGED_POLICY
+from adapters.toml_edits import DROPPED
 from sim.comparison import Interval
 from sim.search import SearchPlan, Trial
 from tests.adapters.command_line import Run, commands_in, is_one_line
@@ -33,9 +34,10 @@ def experiment(search: str, name: str = "small.toml") -> Path:
     return path
 
 
-WITHOUT_NOTICE = """\
+NOTICE = "plans.internet.measure.notice-of-block"
+WITHOUT_NOTICE = f"""\
 [[search.vary]]
-policy = "plans.internet.measure.notice-of-block"
+policy = "{NOTICE}"
 drop = true
 """
 EARLIER = f"""\
@@ -90,6 +92,57 @@ def test_the_best_so_far_is_told_in_roubles() -> None:
     plan = SearchPlan(parameters=())
     assert best_so_far(plan, Trial(values={}, gain=Interval(108_000_000, 1)), 100) == "net_value +1,080,000"
     assert best_so_far(plan, None, 100) == ""
+
+
+CALLERS = f"""\
+[search]
+[[search.vary]]
+experiment = "crew.callers.people"
+from = 1
+to = 6
+{WITHOUT_NOTICE}
+"""
+
+
+def test_capacity_is_written_beside_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its comments, and paths that lead where they led. A policy that stays as it is keeps its version."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    path = experiment(CALLERS, "old/small.toml")
+    (tmp_path / "old" / "extra.toml").write_text('bins = [1]\n[[type]]\nname = "alike"\nshare = 1\nrates = [0.1]\n')
+    extra = '[behaviour.extra]\nfile = "extra.toml"\n'
+    path.write_text(path.read_text().replace(f'"{PACKAGED_POLICY}"', '"policy"') + extra)
+    (tmp_path / "old" / "policy").symlink_to(PACKAGED_POLICY)
+    file = load_experiment(path)
+    assert file.search is not None
+    candidates = Candidates(file, file.search, PACKAGED_POLICY)
+    kept = {each.name: each.now for each in candidates.plan().parameters}
+    written = candidates.write({**kept, "crew.callers.people": 6}, Path("new/found"))
+    assert written[-1] == Path("new/found.experiment.toml")
+    assert written[-1].read_text().splitlines()[0] == path.read_text().splitlines()[0]
+    found = load_experiment(written[-1])
+    assert {crew.name: crew.people for crew in found.scenario.crews}["callers"] == 6
+    assert found.policies[0].samefile(PACKAGED_POLICY)
+    assert load_policy(Path("new/found")).version == load_policy(PACKAGED_POLICY).version
+    assert Path("new/found/policy.toml").read_text() == (PACKAGED_POLICY / "policy.toml").read_text()
+
+
+def test_what_stays_as_it_is_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the policy is better, no experiment is."""
+    monkeypatch.chdir(tmp_path)
+    file = load_experiment(experiment(CALLERS))
+    assert file.search is not None
+    candidates = Candidates(file, file.search, PACKAGED_POLICY)
+    values = {each.name: each.now for each in candidates.plan().parameters} | {NOTICE: DROPPED}
+    assert {each.parent for each in candidates.write(values, Path("found"))} == {Path("found")}
+    assert load_policy(Path("found")).version == load_policy(PACKAGED_POLICY).version + 1
+
+
+def test_an_experiment_is_not_written_over(dms: Run) -> None:
+    Path("found.experiment.toml").touch()
+    ran = dms("search", str(experiment(CALLERS)), "--out", "found")
+    assert ran.status == WRONG_USE
+    assert "found.experiment.toml is there already" in ran.err
 
 
 def test_where_nothing_is_better_nothing_is_written(dms: Run) -> None:
