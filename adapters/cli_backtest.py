@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from adapters.cli import FINE, STANDARD, WrongUse, out_named
+from adapters.cli import FINE, STANDARD, WrongUse, file_named, out_named
 
 if TYPE_CHECKING:
     from sim.backtest import Course
@@ -45,7 +45,7 @@ def backtest(
 
     if bool(inputs) == (store is not None):
         raise WrongUse("a history is needed: recorded files, or --store with a store's URL; one of them")
-    if STANDARD in inputs:
+    if STANDARD in map(file_named, inputs):
         raise WrongUse("the history is read twice, which standard input cannot be: give a file")
     if not 0 <= moved_within <= DAYS_MAX:
         raise WrongUse(f"--moved-within must be between 0 and {DAYS_MAX} days, not {moved_within}")

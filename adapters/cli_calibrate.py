@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,9 @@ from cyclopts import Parameter
 from adapters.cli import FINE, WRONG_USE, Failure, WrongUse, file_named, out_named
 
 if TYPE_CHECKING:
+    from adapters.csv_table import Rows
     from adapters.history_rows import AmountUnit
+    from adapters.status_rows import StatusColumns
     from sim.behaviour import Integers
     from sim.calibration import Calibration
     from sim.judgement import Judgement
@@ -226,15 +228,16 @@ class _Reading:
 
     def table(self, name: str) -> Invoiced | Monthly:
         """A table of either kind."""
-        from adapters.csv_table import header_of
+        from adapters.csv_table import table_rows
         from adapters.status_rows import status_columns
 
         file = file_named(name)
-        if file != "-":
-            columns = status_columns(header_of(file), self._mapping, self._newest_first)
+        with closing(table_rows(file)) as rows:
+            _, header = next(rows)  # read once: it may be the standard input
+            columns = status_columns(header, self._mapping, self._newest_first)
             if columns is not None:
-                return self._statuses(file, columns)
-        return self._invoices(file)
+                return self._statuses(file, rows, columns)
+            return self._invoices(file, rows, header)
 
     def _refuse(self, file: str) -> Callable[[int, str], None]:
         from adapters.json_lines import InputError
@@ -246,15 +249,15 @@ class _Reading:
 
         return refuse
 
-    def _invoices(self, file: str) -> Invoiced:
-        from adapters.history_rows import read_rows
+    def _invoices(self, file: str, rows: "Rows", header: Sequence[str]) -> Invoiced:
+        from adapters.history_rows import rows_under
         from adapters.invoice_table import ROWS_MAX, InvoiceTable
         from adapters.json_lines import InputError
 
         refuse = self._refuse(file)
         table = InvoiceTable()
         seen: dict[tuple[str, str], int] = {}
-        for row in read_rows(file, self._mapping, self._currency, self._unit, refuse):
+        for row in rows_under(header, rows, self._mapping, self._currency, self._unit, refuse):
             first = seen.setdefault((row.subject, row.invoice_id), row.line)
             if first != row.line:
                 refuse(row.line, f"invoice_id: {row.invoice_id} of {row.subject} stands on line {first} already")
@@ -269,17 +272,16 @@ class _Reading:
         until = self._until or table.last_day()
         return Invoiced(table.invoices(until), (min(table.issued), until))
 
-    def _statuses(self, file: str, columns: object) -> Monthly:
+    def _statuses(self, file: str, rows: "Rows", columns: "StatusColumns") -> Monthly:
         import numpy as np
 
-        from adapters.status_rows import StatusColumns, read_statuses
+        from adapters.status_rows import read_statuses
         from sim.month_chain import aligned, states_of
 
-        assert isinstance(columns, StatusColumns)
-        rows = [statuses for _, statuses in read_statuses(file, columns, self._refuse(file))]
-        if not rows:
+        found = [statuses for _, statuses in read_statuses(rows, columns, self._refuse(file))]
+        if not found:
             raise WrongUse(f"{file}: no row that can be used")
-        states, first, jumps = states_of(np.array(rows, dtype=np.int64))
+        states, first, jumps = states_of(np.array(found, dtype=np.int64))
         if first > 1:
             self.notes.append(
                 f"{file}: the status 1 is hardly used; {first} counts as one month late, {first + 1} as two"

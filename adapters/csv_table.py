@@ -4,12 +4,13 @@ import csv
 import io
 import zlib
 from collections.abc import Generator
-from contextlib import closing
 
 from adapters.json_lines import InputError, opened, why
 
+Rows = Generator[tuple[int, list[str]], None, None]
 
-def table_rows(file: str) -> Generator[tuple[int, list[str]], None, None]:
+
+def table_rows(file: str) -> Rows:
     """``(line, cells)``: the header first, then every row that is not empty; a row's line is that of its end.
 
     Raises `InputError` for a file that cannot be read any further: in UTF-8 it must be, and CSV.
@@ -35,10 +36,3 @@ def table_rows(file: str) -> Generator[tuple[int, list[str]], None, None]:
             raise InputError(file, line + 1, why(error)) from None
         finally:
             text.detach()  # or the standard input would be closed with it
-
-
-def header_of(file: str) -> list[str]:
-    """The names of a table's columns. Raises `InputError`."""
-    with closing(table_rows(file)) as rows:
-        _, header = next(rows)
-    return [name.strip() for name in header]

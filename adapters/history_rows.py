@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Literal
 
-from adapters.csv_table import table_rows
+from adapters.csv_table import Rows, table_rows
 from adapters.event_faults import has_nul
 from adapters.event_types import MONEY_MAX, NAME_MAX
 from adapters.faults import one_of, shown
@@ -109,17 +109,29 @@ def read_rows(
     A bad row goes to ``refuse`` with its line and what is wrong. Raises `InputError` for a file that cannot be read any
     further, `OptionError` for a mapping that does not fit it.
     """
-    scale = 10 ** _EXPONENTS.get(currency, 2) if unit == "major" else 1
     with closing(table_rows(file)) as rows:
         _, header = next(rows)
-        columns = columns_of(header, mapping)
-        for line, cells in rows:
-            try:
-                row = _row(line, cells, columns, scale)
-            except ValueError as error:
-                refuse(line, str(error))
-            else:
-                yield row
+        yield from rows_under(header, rows, mapping, currency, unit, refuse)
+
+
+def rows_under(
+    header: Sequence[str],
+    rows: Rows,
+    mapping: Sequence[str],
+    currency: str,
+    unit: AmountUnit,
+    refuse: Callable[[int, str], None],
+) -> Iterator[Row]:
+    """The same of a table whose header is read already."""
+    scale = 10 ** _EXPONENTS.get(currency, 2) if unit == "major" else 1
+    columns = columns_of(header, mapping)
+    for line, cells in rows:
+        try:
+            row = _row(line, cells, columns, scale)
+        except ValueError as error:
+            refuse(line, str(error))
+        else:
+            yield row
 
 
 def _row(line: int, cells: list[str], columns: Columns, scale: int) -> Row:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from typing import Final, NamedTuple
 
-from adapters.csv_table import table_rows
+from adapters.csv_table import Rows
 from adapters.faults import shown
 from adapters.history_rows import OptionError
 from sim.month_chain import UNKNOWN
@@ -52,20 +51,18 @@ def status_columns(header: Sequence[str], mapping: Sequence[str], newest_first: 
 
 
 def read_statuses(
-    file: str, columns: StatusColumns, refuse: Callable[[int, str], None]
+    rows: Rows, columns: StatusColumns, refuse: Callable[[int, str], None]
 ) -> Iterator[tuple[int, list[int]]]:
     """Each client's line, and his statuses by month: months late, below 1 for not late, `UNKNOWN` for an empty cell.
 
-    A bad row goes to ``refuse`` with its line and what is wrong. Raises `InputError` for what cannot be read any
-    further.
+    ``rows`` begin after the header. A bad row goes to ``refuse`` with its line and what is wrong. Raises `InputError`
+    for what cannot be read any further.
     """
-    with closing(table_rows(file)) as rows:
-        next(rows)  # the header, of which ``columns`` tell
-        for line, cells in rows:
-            try:
-                yield line, _statuses(cells, columns)
-            except ValueError as error:
-                refuse(line, str(error))
+    for line, cells in rows:
+        try:
+            yield line, _statuses(cells, columns)
+        except ValueError as error:
+            refuse(line, str(error))
 
 
 def _matches(header: Sequence[str], pattern: re.Pattern[str]) -> Iterator[tuple[int, re.Match[str]]]:

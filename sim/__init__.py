@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from sim.experiment import Experiment as Experiment
     from sim.experiment import Outcome as Outcome
     from sim.experiment import StoppingRule as StoppingRule
+    from sim.results import Results as Results
     from sim.scenario import Scenario as Scenario
 
-__all__ = ["Experiment", "Outcome", "Scenario", "StoppingRule"]
+_MODULES = {"Results": "sim.results", "Scenario": "sim.scenario"}
+__all__ = ["Experiment", "Outcome", "Results", "Scenario", "StoppingRule"]
 
 
 def __getattr__(name: str) -> object:
@@ -34,4 +36,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'sim' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("sim.scenario" if name == "Scenario" else "sim.experiment"), name)
+    return getattr(import_module(_MODULES.get(name, "sim.experiment")), name)

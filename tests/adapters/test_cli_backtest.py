@@ -164,6 +164,13 @@ def test_what_cannot_be_meant_is_told_in_one_line(dms: Run, recorded: Path, argu
     assert ran.out == ""
 
 
+def test_the_standard_input_is_no_history(dms: Run) -> None:
+    """It cannot be read twice, and it is said so."""
+    ran = dms("backtest", "--policy", POLICY, "--vs", POLICY, "-")
+    assert ran.status == WRONG_USE
+    assert "give a file" in ran.err
+
+
 def test_policies_of_two_currencies_are_not_compared(dms: Run, recorded: Path, earlier: str) -> None:
     file = Path(earlier) / "policy.toml"
     file.write_text(file.read_text().replace('currency = "RUB"', 'currency = "KZT"'))

@@ -15,7 +15,7 @@ from adapters.experiment_file import EXPERIMENTS, load_experiment
 from adapters.faults import PolicyError
 from sim.behaviour import Behaviour, DebtorType
 from sim.spells import Invoices
-from tests.adapters.command_line import Run, commands_in, is_one_line
+from tests.adapters.command_line import Run, commands_in, is_one_line, process
 from tests.sim.histories import MONTHS, TWO_TYPES, invoices, months
 from tests.sim.laboratory import policy_of, scenario_of
 from tests.sim.recording import worked_by_engine
@@ -76,6 +76,20 @@ def test_months_late(dms: Run, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("\n".join(lines))
     other = dms("calibrate", "r.csv", "--map", "S*=months_late", "--newest-first", "--types", "1", "--against", "r.csv")
     assert (other.status, other.out) == (FINE, ran.out)
+
+
+def test_either_table_from_the_standard_input(dms: Run, tmp_path: Path) -> None:
+    """It is read once, and known by its columns as a file is."""
+    lines = ["id," + ",".join(f"late_months_{n + 1}" for n in range(4))]
+    lines += [f"{client}," + ",".join(map(str, row)) for client, row in enumerate(months(MONTHS, 1_500, 4, 1).tolist())]
+    for name, text, options in (
+        ("m.csv", "\n".join(lines), ("--types", "1")),
+        ("h.csv", table(invoices(TWO_TYPES, 150, 8, 1)), ("--types", "1", "--map", "who=subject")),
+    ):
+        (tmp_path / name).write_text(text)
+        ran = process("calibrate", "-", *options, cwd=tmp_path, stdin=text.encode())
+        assert (ran.returncode, ran.stderr) == (FINE, b"")
+        assert ran.stdout.decode() == dms("calibrate", name, *options).out
 
 
 def test_the_journal_of_a_store(dms: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -298,3 +299,14 @@ def _said(page: str) -> str:
     body = page[page.index("<body>") : page.index("</body>")] + "</body>"
     text = " ".join(" ".join(_Tags(body).text).split())
     return text.replace("\u2068", "").replace("\u2069", "")
+
+
+def test_the_readme_draws_one_from_kept_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines work as they stand there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    lines = next(each for each in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "outcome_of" in each)
+    (tmp_path / "lines.py").write_text(lines, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    outcome().results.write(Path("out.parquet"))
+    run_path("lines.py")
+    assert '<html lang="en">' in Path("out.html").read_text(encoding="utf-8")
