@@ -13,6 +13,10 @@ class SystemClock:
         """The current instant, never before one that was given out."""
         return max(time.time_ns() // 1_000, self._last)
 
+    def elapsed(self) -> int:
+        """Goes on while `now` stands still: the database's leases do not wait for our clock."""
+        return time.monotonic_ns() // 1_000
+
     def stamp(self, recorded: int | None) -> int:
         """An instant of its own for each event; what the publisher says is information only."""
         self._last = max(time.time_ns() // 1_000, self._last + 1)

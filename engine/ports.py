@@ -340,6 +340,9 @@ class Clock(Protocol):
     def now(self) -> int:
         """The current instant; need not be monotonic."""
 
+    def elapsed(self) -> int:
+        """Microseconds since some moment; they pass whatever the clock on the wall is set to. Leases are kept by it."""
+
     def stamp(self, recorded: int | None) -> int:
         """The instant of an event that is accepted now, after that of every event before it. A virtual clock moves to
         ``recorded``, the time that the event carries."""

@@ -10,7 +10,7 @@ from engine.engine import Engine
 from engine.ports import Broker, Clock
 
 _WAIT_SECONDS_MAX: Final = 0.5
-_FAILURES_MAX: Final = 20
+_PAUSE_SECONDS_MAX: Final = 5.0
 _OUTBOX_MAX: Final = 1_000_000
 """Events that are committed and could not leave: with more of them, nothing more is taken in."""
 _STUCK_SECONDS: Final = 120.0
@@ -21,7 +21,8 @@ class Service:
     """Runs an engine in a thread of its own.
 
     Messages that waited while the engine was away take effect first; only then do timers fire. A turn that fails is
-    told to ``on_failure`` and begins again from the store, later each time; after many in a row the service gives up.
+    told to ``on_failure`` and begins again from the store, later each time, for as long as it takes: a process started
+    anew would find the same database away, or the same broker full.
     """
 
     def __init__(
@@ -98,11 +99,9 @@ class Service:
                 failures = 0
             except Exception as failure:
                 failures += 1
-                if failures >= _FAILURES_MAX:
-                    raise
                 self.engine.tally.restarts += 1
                 self._on_failure(failure)
-                self._stopping.wait(min(5.0, 0.05 * 2**failures))
+                self._stopping.wait(min(_PAUSE_SECONDS_MAX, 0.05 * 2 ** min(failures, 10)))
             self.turned_at = monotonic()
 
     def _turn(self, backlog: int) -> int:

@@ -32,21 +32,20 @@ class Tenure:
         self._store: Final = store
         self._coordination: Final = coordination
         self._clock: Final = clock
-        self._looked_at = 0
-        self._renewed_at = 0
+        self._looked_at = self._renewed_at = -_RENEW_US
 
     def is_due(self) -> bool:
-        """Whether it is time to look. Clocks may step either way."""
-        return abs(self._clock.now() - self._looked_at) >= _LOOK_US
+        """Whether it is time to look."""
+        return self._clock.elapsed() - self._looked_at >= _LOOK_US
 
     def look(self) -> tuple[frozenset[int], frozenset[int]]:
         """What this engine must stop to work at once, since others have it, and what it should give up in good order.
 
         Renews the leases of the rest.
         """
-        now = self._looked_at = self._clock.now()
+        now = self._looked_at = self._clock.elapsed()
         lost: frozenset[int] = frozenset()
-        if abs(now - self._renewed_at) >= _RENEW_US:
+        if now - self._renewed_at >= _RENEW_US:
             held = self._store.renew()
             lost = self.owned - held
             # Claimed by us, but the answer was lost: we do not work them, and others could not.
@@ -58,7 +57,7 @@ class Tenure:
 
     def doubt(self) -> None:
         """Something went wrong: the next look asks the store what is ours."""
-        self._looked_at = self._renewed_at = 0
+        self._looked_at = self._renewed_at = -_RENEW_US
 
     def take_over(self) -> frozenset[int]:
         """Claims what falls to this engine; what it got. The others' leases, or their giving up, may take a while."""

@@ -61,6 +61,10 @@ class AcceleratedClock:
         with self._lock:
             return max(self._last, min(self.free(), self._leash))
 
+    def elapsed(self) -> int:
+        """The wall's own time."""
+        return int(self._wall() * 1_000_000)
+
     def stamp(self, recorded: int | None) -> int:
         """The instant that the event carries, unless it is behind the clock or in the future: then it happens now."""
         with self._lock:

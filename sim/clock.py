@@ -10,10 +10,15 @@ class VirtualClock:
 
     def __init__(self, start: int = 0) -> None:
         self._now = start
+        self._set_back = 0
 
     def now(self) -> int:
         """The instant it stands at."""
         return self._now
+
+    def elapsed(self) -> int:
+        """Time passes with the clock; where that is set back, none does."""
+        return self._now + self._set_back
 
     def stamp(self, recorded: int | None) -> int:
         """Moves to ``recorded`` and returns it. Raises `TimeWentBack`; an event without a time happens now."""
@@ -29,4 +34,5 @@ class VirtualClock:
 
     def move_to(self, instant: int) -> None:
         """Moves to any instant, backwards too."""
+        self._set_back += max(0, self._now - instant)
         self._now = instant

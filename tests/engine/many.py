@@ -23,6 +23,17 @@ class PatientClock:
 
     def __init__(self) -> None:
         self.instant = 0
+        self.passed = 0
+        self.is_set_back = False
+
+    def wait(self, microseconds: int) -> None:
+        """Time passes; a clock that was set back stands still meanwhile."""
+        self.passed += microseconds
+        if not self.is_set_back:
+            self.instant += microseconds
+
+    def elapsed(self) -> int:
+        return self.passed
 
     def now(self) -> int:
         return self.instant
@@ -62,7 +73,7 @@ class Member:
 
     def turn(self, until: int, limit: int = 50) -> bool:
         """Looks after its shards and works one batch; whether there was anything to work."""
-        self.clock.instant += 1_000_000
+        self.clock.wait(1_000_000)
         self.engine.tend()
         deliveries = self.broker.receive(limit, 0)
         self.engine.turn(deliveries, until)

@@ -66,6 +66,20 @@ def test_shards_that_fall_to_another_engine_are_handed_over_in_good_order() -> N
     assert subjects(many.once(), "measure.network.block-internet") == sorted(f"ACC-{n}" for n in range(20))
 
 
+def test_leases_are_kept_and_taken_over_while_the_clock_on_the_wall_is_set_back() -> None:
+    many = Many(TELECOM)
+    one, two = many.join("a", FIRST), many.join("b", LAST)
+    accounts(many, 20)
+    many.settle([one, two], START + HOUR)
+    two.clock.is_set_back = True
+    one.kill()
+    two.told.shards = frozenset(ALL)
+    for _ in range(6):
+        many.seconds += 2
+        two.turn(START + HOUR)
+    assert two.engine.owned == frozenset(ALL)
+
+
 def test_a_dead_engines_shards_are_taken_over_when_its_lease_has_ended() -> None:
     many = Many(TELECOM)
     one, two = many.join("a", FIRST), many.join("b", LAST)
