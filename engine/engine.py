@@ -361,10 +361,12 @@ class Engine:
         """Fetches the timers of the near horizon from the store."""
         self.settle()
         ahead = until + self.settings.horizon_us
-        limit = self.settings.timers_max * 4
+        # The timers of profiles in quarantine stay in the store: they must neither hide the others' nor come again.
+        limit = self.settings.timers_max * 4 + self._workshop.quarantined
         due = self._store.due(ahead, limit)
         for profile_id, wake_at in due:
-            self.timers.set(profile_id, wake_at)
+            if not self._workshop.is_quarantined(profile_id):
+                self.timers.set(profile_id, wake_at)
         self._horizon = due[-1][1] if len(due) == limit else ahead
 
     def _read_letters(

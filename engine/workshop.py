@@ -69,6 +69,11 @@ class Workshop:
         """People have decided what becomes of what the breaker held."""
         self._tell(ResetFuse(breaker))
 
+    @property
+    def quarantined(self) -> int:
+        """How many profiles are known to be in quarantine."""
+        return len(self._quarantined)
+
     def is_quarantined(self, profile_id: str) -> bool:
         """Whether it is known to be in quarantine; one that is not active may be, all the same."""
         return profile_id in self._quarantined

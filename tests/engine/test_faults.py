@@ -120,6 +120,22 @@ def test_poison_is_quarantined_after_five_tries_and_what_comes_later_waits_behin
     assert commands(world.published, "GOOD") == ["notice-of-block"]
 
 
+def test_timers_of_many_profiles_in_quarantine_do_not_hide_those_of_others() -> None:
+    """Nine are set aside, whose timers come before the good one's; the engine looks four ahead, and then rests."""
+    policy, _ = poisoned()
+    world = World(policy, settings=EngineSettings(confirms=True, pipelined=False, late_us=10**15, timers_max=1))
+    bad = [f"BAD-{number}" for number in range(9)]
+    offer(world, *[account(number, subject, START) for number, subject in enumerate(bad)], account(50, "GOOD", START))
+    offer(world, *[invoice(100 + number, subject, START) for number, subject in enumerate([*bad, "GOOD"])])
+    offer(world, *[account(200 + n, subject, START + 1, region="POISON") for n, subject in enumerate(bad)])
+    world.turn(START + 1)
+    world.kill()
+    for _ in range(40):
+        world.turn(START + 12 * HOUR)
+    assert commands(world.published, "GOOD") == ["notice-of-block"]
+    assert world.engine.next_at() > START + 12 * HOUR
+
+
 def test_a_quarantine_outlives_the_engine() -> None:
     policy, _ = poisoned()
     world = World(policy)
