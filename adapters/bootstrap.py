@@ -216,9 +216,14 @@ def _open_rabbitmq(settings: Settings, log: Log, parts: Parts) -> "RabbitBroker"
     )
     parts.broker, parts.mailbox = broker, mailbox
     parts.beside += [mailbox, splitter]
-    away = "no connection"
-    parts.components.append(Component("rabbitmq", lambda: None if broker.is_connected else away))
+    parts.components.append(Component("rabbitmq", lambda: _trouble_of(broker)))
     return broker
+
+
+def _trouble_of(broker: "RabbitBroker") -> str | None:
+    if not broker.is_connected:
+        return "no connection"
+    return "takes nothing in: its memory or its disk is full" if broker.is_blocked else None
 
 
 def _version() -> str:

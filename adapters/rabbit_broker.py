@@ -39,7 +39,7 @@ class RabbitBroker:
         watch: RabbitWatch | None = None,
     ) -> None:
         watch = watch if watch is not None else RabbitWatch()
-        self.inbound: Final = Inbound(prefetch, bytes_max, watch)
+        self.inbound: Final = Inbound(shards, prefetch, bytes_max, watch)
         self.outbound: Final = Outbound(shards, confirm_seconds, watch)
         self._address: Final = address
         self._shards: Final = shards
@@ -63,6 +63,12 @@ class RabbitBroker:
     def is_connected(self) -> bool:
         """Whether both connections work."""
         return self._in_link.session is not None and self._out_link.session is not None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether RabbitMQ takes nothing from publishers, since its memory or its disk is full."""
+        session = self._out_link.session
+        return session is not None and session.is_blocked
 
     @property
     def reconnects(self) -> int:

@@ -8,10 +8,12 @@ from threading import Condition
 from typing import Final
 
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from adapters.rabbit_feed import Feed
 from adapters.rabbit_frames import ack
 from adapters.rabbit_link import RabbitWatch, Session
+from adapters.rabbit_topology import declare
 from engine.ports import RECEIVE_BYTES_MAX, Delivery
 
 _PREFETCH_MIN: Final = 4
@@ -35,11 +37,12 @@ class Inbound:
     large bodies are consumed with a smaller prefetch. Methods without ``async`` may be called from any thread.
     """
 
-    def __init__(self, prefetch: int, bytes_max: int, watch: RabbitWatch) -> None:
+    def __init__(self, shards: int, prefetch: int, bytes_max: int, watch: RabbitWatch) -> None:
         self.received = 0
         """Bodies that came, redelivered ones included."""
         self.acknowledged = 0
         self.held_bytes = 0
+        self._shards: Final = shards
         self._prefetch: Final = prefetch
         self._bytes_max: Final = bytes_max
         self._watch: Final = watch
@@ -57,6 +60,7 @@ class Inbound:
         self._paused_at: float | None = None
         self._looked_at = 0.0
         self._reattach_below: int | None = None
+        self._is_missing = False
 
     # Called by the engine.
 
@@ -155,7 +159,12 @@ class Inbound:
     # In the loop's thread.
 
     async def attach(self, session: Session) -> None:
-        """Consumes what is subscribed, over a new connection."""
+        """Consumes what is subscribed, over a new connection; a queue that was missing in the last one is made anew."""
+        if self._is_missing:
+            topology = session.connection.channel(publisher_confirms=False)
+            async with topology:
+                await declare(topology, self._shards)
+            self._is_missing = False
         self._loop = asyncio.get_running_loop()
         self._reconciling = asyncio.Lock()
         self._session = session
@@ -191,7 +200,11 @@ class Inbound:
 
     async def _open(self, session: Session, shard: int | None, name: str, share: int) -> None:
         channel = await session.channel(confirms=False)
-        declared = await channel.queue_declare(name, passive=True, timeout=_RPC_SECONDS)
+        try:
+            declared = await channel.queue_declare(name, passive=True, timeout=_RPC_SECONDS)
+        except ChannelNotFoundEntity:
+            self._is_missing = True
+            raise
         prefetch = min(share, self._fitted.get(shard, share))
         await channel.basic_qos(prefetch_count=prefetch, timeout=_RPC_SECONDS)
         assert channel.number is not None

@@ -46,7 +46,7 @@ class Splitter:
         """Events that were forwarded and confirmed; again after a crash or a lost connection."""
         self.bodies = 0
         self.dead_letters = 0
-        self._inbound: Final = Inbound(prefetch, bytes_max, watch)
+        self._inbound: Final = Inbound(shards, prefetch, bytes_max, watch)
         self._outbound: Final = Outbound(shards, confirm_seconds, watch)
         self._out_link: Final = Link(address, "splitter out", self._outbound, watch)
         self._in_link: Final = Link(address, "splitter in", self._inbound, watch, after=self._out_link)

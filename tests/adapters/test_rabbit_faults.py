@@ -217,6 +217,17 @@ def test_a_channel_that_the_server_closes_is_made_anew(rabbit_url: str) -> None:
         broker.disconnect()
 
 
+def test_a_queue_that_somebody_deletes_is_made_anew_and_worked(rabbit_url: str) -> None:
+    prepare(rabbit_url)
+    with at_work(Worker(rabbit_url)) as worker:
+        assert until(lambda: worker.broker.is_connected)
+        with PlainClient(rabbit_url) as operator:
+            operator.channel.queue_delete(shard_queue(1))
+        assert until(lambda: worker.broker.reconnects > 0 and worker.broker.is_connected)
+        publish(rabbit_url, 0, 50)
+        assert until(lambda: len(set(arrived_so_far(rabbit_url))) >= 50)
+
+
 def test_what_is_held_in_memory_is_bounded_whatever_waits(rabbit_url: str) -> None:
     bytes_max = 4 * 1024 * 1024
     heard = Heard()
