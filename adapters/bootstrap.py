@@ -216,6 +216,7 @@ def _open_rabbitmq(settings: Settings, log: Log, parts: Parts) -> "RabbitBroker"
     )
     parts.broker, parts.mailbox = broker, mailbox
     parts.beside += [mailbox, splitter]
+    parts.dead_letters = lambda: mailbox.dead_letters + splitter.dead_letters
     parts.components.append(Component("rabbitmq", lambda: _trouble_of(broker)))
     return broker
 

@@ -26,6 +26,7 @@ class ForwardingMailbox:
     """
 
     def __init__(self, broker: RabbitBroker, shards: int) -> None:
+        self.dead_letters = 0
         self._broker: Final = broker
         self._shards: Final = shards
         self._offered: Final[SimpleQueue[Offered]] = SimpleQueue()
@@ -99,6 +100,7 @@ class ForwardingMailbox:
                 self._broker.forward([(int(parcel.routing_key), parcel.body) for parcel in sorter.finish()])
                 for unreadable in sorter.unreadable:
                     self._broker.dead_letter(unreadable.body, unreadable.reason)
+                    self.dead_letters += 1
             except Exception:  # the connection says what is wrong with it, and comes back
                 self._stopping.wait(pause)
                 pause = min(_RETRY_SECONDS_MAX, pause * 2)

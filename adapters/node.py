@@ -53,7 +53,8 @@ class Watched(Protocol):
 @dataclass(slots=True, kw_only=True)
 class Parts:
     """What a node is made of, while it is put together. ``quarantined`` counts the events in quarantine, and may wait;
-    ``closing`` lets go of all of it when the engine has ended, what came last first."""
+    ``dead_letters`` those of the doors beside the engine; ``closing`` lets go of all of it when the engine has ended,
+    what came last first."""
 
     clock: Clock
     closing: ExitStack
@@ -67,6 +68,7 @@ class Parts:
     beside: list[Watched] = field(default_factory=list)
     components: list[Component] = field(default_factory=list)
     quarantined: Callable[[], int] | None = None
+    dead_letters: Callable[[], int] = int
 
 
 class Node:
@@ -100,7 +102,10 @@ class Node:
             ]
         )
         self.metrics: Final = Metrics(
-            lambda: readings_of(self.engine, parts.clock), self.board, parts.store.shards, lambda: self._quarantined
+            lambda: readings_of(self.engine, parts.clock, parts.dead_letters()),
+            self.board,
+            parts.store.shards,
+            lambda: self._quarantined,
         )
         self.http: HttpServer | None = None
         self._failures = 0

@@ -49,13 +49,16 @@ class Readings(Struct):
     breakers_blown: list[str] = field(default_factory=list)
 
 
-def readings_of(engine: Engine, clock: Clock) -> Readings:
-    """What one engine shows now."""
+def readings_of(engine: Engine, clock: Clock, dead_letters: int = 0) -> Readings:
+    """What one engine shows now; ``dead_letters`` are those of the doors beside it."""
     tally = engine.tally
+    events = dict(tally.events)
+    if dead_letters > 0:
+        events["", "unreadable"] = events.get(("", "unreadable"), 0) + dead_letters
     now = clock.now()
     oldest_at = engine.outbox.oldest_at()
     return Readings(
-        events=dict(tally.events),
+        events=events,
         measures=_measures(dict(tally.measures), dict(tally.endings), engine.policy),
         restores_overdue=tally.facts[ServiceRestoreOverdue],
         attributes_ignored=tally.facts[AttributeIgnored],

@@ -66,6 +66,7 @@ def test_events_come_from_rabbitmq_and_by_http_and_commands_leave_to_it(node: No
         node.wait_for(lambda: received_in_all(unpaid))
         ready = httpx.get(f"{url}/readyz")
         assert (ready.status_code, ready.json()["components"]["rabbitmq"]) == (200, {"status": "ok"})
+        assert 'dms_events_total{outcome="unreadable",type=""} 1.0' in httpx.get(f"{url}/metrics").text
         assert node.end(signal.SIGTERM) == 0
         client.publish("dms.in", "", *(json.dumps(payment(number)).encode() for number in (1, 2, 3, 4)))
         node.start()
