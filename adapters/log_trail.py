@@ -57,6 +57,10 @@ class LogTrail(Trail):
                 self._tell_of_arrivals(errand)
             self._tell_of_facts(errand)
 
+    def set_aside(self, profile_id: str, reason: str) -> None:
+        """An error: somebody must look at it. The exception's kind alone, since its text may quote an attribute."""
+        self._log.error("profile is in quarantine", profile=profile_id, reason=reason.partition(":")[0])
+
     def published(self, events: Sequence[OutgoingEvent]) -> None:
         """An entry for each event that has left."""
         for event in events:

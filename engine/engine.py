@@ -269,6 +269,8 @@ class Engine:
         transaction.desks.update(self._desks.take_changed())
         self.tally.batches += 1
         self.tally.timer_due_at = min(self.timers.next_at(), self._desks.next_at(), self._horizon or NEVER)
+        for profile_id, reason in self._workshop.take_set_aside():
+            self.trail.set_aside(profile_id, reason)
         if self.trail.follows:
             self.trail.decided(intake, worked)
         if self.policy.breakers and not crew.confirms:

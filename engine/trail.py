@@ -14,7 +14,8 @@ class Trail:
     """Follows nothing. What follows something derives from it.
 
     The engine asks `follows` once a batch and calls the rest only where it is true, so a trail that nobody wants costs
-    30 ns a batch. Nothing here may raise; `decided` is called by the engine's thread, `published` by the committer's.
+    30 ns a batch; `set_aside` is called always. Nothing here may raise; `published` is called by the committer's
+    thread, all else by the engine's.
     """
 
     __slots__ = ()
@@ -26,6 +27,9 @@ class Trail:
 
     def decided(self, intake: "Intake", worked: Sequence[Errand]) -> None:
         """A batch is decided and about to be committed; if the commit fails, all of it is decided again."""
+
+    def set_aside(self, profile_id: str, reason: str) -> None:
+        """The profile could not be worked: with its event, if there is one, it is in quarantine."""
 
     def published(self, events: Sequence[OutgoingEvent]) -> None:
         """These have left, and the broker has confirmed them."""

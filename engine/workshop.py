@@ -48,6 +48,7 @@ class Workshop:
         self._supervisors: Final[dict[str | None, LaneRef[SegmentSupervisor]]] = {}
         self._segment_of: Final[dict[str, str | None]] = {}
         self._quarantined: Final[set[str]] = set()
+        self._set_aside: list[tuple[str, str]] = []
         self._replies: Final[SimpleQueue[Batch]] = SimpleQueue()
 
     @property
@@ -77,6 +78,11 @@ class Workshop:
     def is_quarantined(self, profile_id: str) -> bool:
         """Whether it is known to be in quarantine; one that is not active may be, all the same."""
         return profile_id in self._quarantined
+
+    def take_set_aside(self) -> list[tuple[str, str]]:
+        """The profiles that were put into quarantine since this was last asked, each with the reason."""
+        taken, self._set_aside = self._set_aside, []
+        return taken
 
     def dismiss(self, shards: Collection[int] | None = None) -> None:
         """Forgets the profiles of some shards (None: of all): what is held of them may differ from what is stored."""
@@ -193,6 +199,7 @@ class Workshop:
         reason = f"{type(errand.failure).__name__}: {errand.failure}"
         quarantined.extend(self._put_aside(errand.arrivals[errand.handled :], reason))
         self._quarantined.add(errand.profile_id)
+        self._set_aside.append((errand.profile_id, reason))
         before = self._alone(errand.profile_id, errand.arrivals[: errand.handled], 0)
         if before.failure is None:
             return [before]

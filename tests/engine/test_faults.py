@@ -12,6 +12,7 @@ from domain.calendar import DAY, HOUR
 from domain.policy import Policy, Segment
 from engine.engine import EngineSettings
 from engine.ports import OutgoingEvent
+from engine.trail import Trail
 from sim.store import MemoryStore
 from tests.engine.world import World
 
@@ -118,6 +119,22 @@ def test_poison_is_quarantined_after_five_tries_and_what_comes_later_waits_behin
     # What came before the poison took effect, and everybody else goes on.
     assert world.store.reader().state("BAD") is not None
     assert commands(world.published, "GOOD") == ["notice-of-block"]
+
+
+def test_whoever_reads_the_log_learns_which_profile_is_set_aside_and_why() -> None:
+    told: list[tuple[str, str]] = []
+
+    class Listening(Trail):
+        def set_aside(self, profile_id: str, reason: str) -> None:
+            told.append((profile_id, reason))
+
+    policy, _ = poisoned()
+    world = World(policy)
+    world.engine.trail = Listening()  # type: ignore[misc]
+    offer(world, account(1, "BAD", START, region="POISON"), account(2, "GOOD", START))
+    world.turn(START + HOUR)
+    world.turn(START + 2 * HOUR)
+    assert [(profile_id, "nobody foresaw this" in reason) for profile_id, reason in told] == [("BAD", True)]
 
 
 def test_timers_of_many_profiles_in_quarantine_do_not_hide_those_of_others() -> None:
