@@ -301,7 +301,6 @@ TOLD: list[tuple[str, type[Record], tuple[object, ...]]] = [
     ("id_reused", m.PromiseMade, ("PR", 5, on("04-01"))),
     ("id_reused", m.InstalmentsAgreed, ("S", ((on("04-01"), 5),))),
     ("unknown_reference", m.InstalmentsCancelled, ("S9",)),
-    ("not_allowed", m.ContactMade, ("call", "out", "nobody", "", "")),
     ("unknown_reference", m.RestrictionLifted, ("nonsense", "nobody", "")),
     ("unknown_reference", m.RestrictionLifted, ("file", "nobody", "")),
     ("not_allowed", m.RestrictionLifted, ("block", "nobody", "")),

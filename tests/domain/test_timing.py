@@ -10,7 +10,7 @@ import pytest
 
 from domain import messages as m
 from domain.calendar import BusinessCalendar, Zone
-from domain.policy import Cap
+from domain.policy import Cap, Manager
 from tests.domain.world import (
     ACCEPTED,
     Story,
@@ -248,6 +248,16 @@ def test_an_outgoing_contact_by_hand_counts_an_incoming_one_and_a_visit_do_not()
         story = Story(policy(ring(1), contact=rules)).owes().until("03-03 09:00")
         assert story.tell(m.ContactMade, kind, direction, "anna", "reached", "") == ACCEPTED
         assert story.until("04-01").commands == [expected]
+
+
+def test_a_contact_counts_whoever_made_it() -> None:
+    """A call centre's people stand in no list of managers, nor does the debtor."""
+    nobody_listed: dict[str, Manager] = {}
+    rules = policy(ring(1), contact=contact(caps=[Cap(kind="call", per_day=1)]), managers=nobody_listed)
+    story = Story(rules).owes().until("03-03 09:00")
+    assert story.tell(m.ContactMade, "call", "in", "debtor", "will pay", "") == ACCEPTED
+    assert story.tell(m.ContactMade, "call", "out", "agent-17", "spoke", "") == ACCEPTED
+    assert story.until("04-01").commands == ["03-04 10:00 ring"]
 
 
 def test_caps_go_on_counting_over_runs() -> None:
