@@ -153,6 +153,8 @@ def fold_closed(profile: Profile, event: m.AccountClosed) -> None:
 
 def fold_segment_changed(profile: Profile, event: e.SegmentChanged) -> None:
     profile.policy_segment = event.policy_segment
+    if event.service_segment != profile.service_segment:
+        profile.declined = False
     profile.service_segment = event.service_segment
     profile.rule_plan = event.plan
     profile.published += 1

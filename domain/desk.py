@@ -155,6 +155,7 @@ class Desk:
         elif isinstance(fact, ManagerAssigned):
             self._serve(served, fact.manager)
             served.declined = fact.manager is None
+            self.answers.pop(profile_id, None)
         elif isinstance(fact, ManagerChanged):
             self._serve(served, fact.manager)
             self._new_tasks.extend(served.tasks)

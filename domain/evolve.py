@@ -67,7 +67,7 @@ _FOLDS: Final[dict[type, Callable[..., None]]] = {
     m.MeasureRejected: orders.fold_rejected,
     m.PlanAssigned: runs.fold_plan_assigned,
     m.PlanAmended: runs.fold_plan_amended,
-    m.ManagerAssigned: _nothing,
+    m.ManagerAssigned: managers.fold_manager_assigned,
     m.GroupAssigned: managers.fold_group_assigned,
     e.SegmentChanged: accounts.fold_segment_changed,
     e.ManagerChanged: managers.fold_manager_changed,

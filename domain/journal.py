@@ -4,7 +4,7 @@ The journal is enough: folded in order over an empty profile, its facts give the
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from domain import events as e
 from domain import messages as m
@@ -76,6 +76,10 @@ _KINDS: Final[tuple[type[Record], ...]] = (
 FACTS: Final[dict[str, type[Record]]] = {kind.__name__: kind for kind in _KINDS}
 """Every kind of fact, by the name under which the journal stores it."""
 
+# Where a frozen profile tells who serves it, and how many of these values every state has.
+_SERVICE: Final = 3
+_SERVICE_VALUES: Final = 8
+
 _NAMES: Final[dict[type[Record], str]] = {kind: name for name, kind in FACTS.items()}
 
 
@@ -94,10 +98,12 @@ def rebuild(profile_id: str, facts: Iterable[Record]) -> Profile:
 
 
 def same(one: Profile, other: Profile) -> bool:
-    """Whether two profiles are equal but for ``version`` and ``wake_at``."""
+    """Whether two profiles are equal but for ``version``, ``wake_at`` and ``declined``."""
     return one.profile_id == other.profile_id and _comparable(one) == _comparable(other)
 
 
 def _comparable(profile: Profile) -> list[object]:
-    """All but ``version`` and ``wake_at``. What is settled is a set: the first format had it in another order."""
-    return [*freeze(profile, settled=False)[:-2], sorted(profile.ledger.settled.split("\n"))]
+    """What is settled is a set: the first format had it in another order. States did not always keep ``declined``."""
+    frozen: tuple[Any, ...] = freeze(profile, settled=False)
+    service = frozen[_SERVICE][:_SERVICE_VALUES]
+    return [*frozen[:_SERVICE], service, *frozen[_SERVICE + 1 : -2], sorted(profile.ledger.settled.split("\n"))]

@@ -15,7 +15,7 @@ def decide_manager_assigned(profile: Profile, message: m.ManagerAssigned, policy
         return closed(profile)
     if not policy.has_role(message.actor, "head"):
         return not_allowed(message.actor, "assign a personal manager")
-    return Decision([message, e.ManagerChanged(message.at, message.manager, profile.group, "hand")])
+    return Decision([message, e.ManagerChanged(message.at, message.manager, _group(profile, policy), "hand")])
 
 
 def decide_group_assigned(profile: Profile, message: m.GroupAssigned, policy: Policy) -> Decision:
@@ -29,10 +29,10 @@ def decide_group_assigned(profile: Profile, message: m.GroupAssigned, policy: Po
 
 
 def decide_manager_chosen(profile: Profile, message: m.ManagerChosen, policy: Policy) -> Decision:
-    """The supervisor's answer counts only while nobody was chosen by hand meanwhile."""
-    if profile.closed or profile.manager is not None:
+    """The supervisor's answer counts only while nobody was chosen by hand meanwhile, nor declined."""
+    if profile.closed or profile.manager is not None or profile.declined:
         return Decision([])
-    group = profile.group if profile.hand_group else _rule_group(profile, policy)
+    group = _group(profile, policy)
     if message.manager is None and group == profile.group:
         return Decision([])
     return Decision([e.ManagerChanged(message.at, message.manager, group, "rule")])
@@ -47,10 +47,18 @@ def served(profile: Profile, policy: Policy, events: list[Record]) -> list[Recor
     for event in events:
         if isinstance(event, e.SegmentChanged):
             group = event.group
-            awaits_choice = event.personal and profile.manager is None
+            stays = event.service_segment == event.previous_service_segment
+            awaits_choice = event.personal and profile.manager is None and not (profile.declined and stays)
     if group == profile.group or awaits_choice or not events:
         return []
     return [e.ManagerChanged(events[-1].at, profile.manager, group, "rule")]
+
+
+def _group(profile: Profile, policy: Policy) -> str | None:
+    """By hand, else by rule; whoever awaits a choice has not been told of it yet."""
+    if profile.hand_group or policy.managers is None:
+        return profile.group
+    return _rule_group(profile, policy)
 
 
 def _rule_group(profile: Profile, policy: Policy) -> str | None:
@@ -58,6 +66,10 @@ def _rule_group(profile: Profile, policy: Policy) -> str | None:
         if service.name == profile.service_segment:
             return service.group
     return None
+
+
+def fold_manager_assigned(profile: Profile, event: m.ManagerAssigned) -> None:
+    profile.declined = event.manager is None
 
 
 def fold_manager_changed(profile: Profile, event: e.ManagerChanged) -> None:

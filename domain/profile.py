@@ -217,6 +217,7 @@ class Profile:
         "contacts",
         "currency",
         "customer_id",
+        "declined",
         "disarmed",
         "group",
         "hand_group",
@@ -274,6 +275,8 @@ class Profile:
         self.group: str | None = None
         self.hand_group: bool = False
         self.manager: str | None = None
+        # A head wants nobody: no rule chooses one while the profile stays in its service segment.
+        self.declined: bool = False
         self.run: Run | None = None
         self.runs: int = 0
         # The names issued by each closed run, so that a late outcome of one of its commands is known.

@@ -52,16 +52,7 @@ def freeze(profile: Profile, settled: bool = True) -> State:
             profile.closed,
         ),
         _frozen_ledger(profile, settled),
-        (
-            profile.policy_version,
-            profile.policy_segment,
-            profile.service_segment,
-            profile.rule_plan,
-            profile.hand_plan,
-            profile.group,
-            profile.hand_group,
-            profile.manager,
-        ),
+        _frozen_service(profile),
         (
             _frozen_run(run) if run is not None else None,
             profile.runs,
@@ -98,6 +89,21 @@ def freeze(profile: Profile, settled: bool = True) -> State:
         profile.version,
         profile.wake_at,
     )
+
+
+def _frozen_service(profile: Profile) -> State:
+    service = (
+        profile.policy_version,
+        profile.policy_segment,
+        profile.service_segment,
+        profile.rule_plan,
+        profile.hand_plan,
+        profile.group,
+        profile.hand_group,
+        profile.manager,
+    )
+    # A ninth value where it is true alone: all other states stay as the version before wrote them, and can read them.
+    return (*service, True) if profile.declined else service
 
 
 def _frozen_ledger(profile: Profile, settled: bool) -> State:
@@ -230,7 +236,9 @@ def _thawed(
         profile.group,
         profile.hand_group,
         profile.manager,
+        *declined,
     ) = served
+    profile.declined = bool(declined)
     run, profile.runs, past_runs, profile.blocked, loose = runs
     profile.run = _thawed_run(run) if run is not None else None
     profile.past_runs = list(past_runs) if past_runs is not None else None

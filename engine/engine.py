@@ -427,11 +427,14 @@ class Engine:
         """
         answered: list[Errand] = []
         answers = self._desks.tell(worked, until)
+        latest = {errand.profile_id: errand.facts[-1].at for errand in worked if errand.facts} if answers else {}
         while answers:
             errands = []
             for profile_id, messages in answers.items():
                 if self._is_ours(profile_id):
-                    errands.append(Errand(profile_id, [Arrival(message, None) for message in messages]))
+                    not_before = latest.get(profile_id, 0)
+                    answered_at = [ManagerChosen(max(each.at, not_before), each.manager) for each in messages]
+                    errands.append(Errand(profile_id, [Arrival(message, None) for message in answered_at]))
                 else:
                     for answer in messages:
                         self._write(transaction, profile_id, DeskAnswer(profile_id, answer))

@@ -1,5 +1,6 @@
 """The account itself: how it begins, its segments and attributes, who serves it, and what is refused and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -264,6 +265,26 @@ def test_by_hand_a_head_gives_a_manager_or_a_group_and_the_rules_no_longer_chang
         ("anna", "friends", "hand"),
         ("anna", "east-group", "rule"),
     ]
+
+
+def test_nobody_by_hand_stays_nobody_in_this_service_segment_and_the_group_is_told() -> None:
+    story = served(region="east", **{"class": "A"})
+    assert story.tell(m.ManagerAssigned, None, "hanna", "") == ACCEPTED
+    assert story.tell(m.ManagerChosen, "anna") == ACCEPTED
+    assert told_managers(story) == [(None, "east-group", "hand")]
+    update(story, region="west")
+    update(story, region="east")
+    assert story.tell(m.ManagerChosen, "anna") == ACCEPTED
+    assert told_managers(story)[-1] == ("anna", "east-group", "rule")
+
+
+def test_who_is_to_have_nobody_is_told_of_another_group_at_once() -> None:
+    story = served(region="east", **{"class": "A"})
+    story.tell(m.ManagerAssigned, None, "hanna", "")
+    renamed = tuple([replace(each, group="far-group") for each in SERVICE])
+    story.under(rules(managers=PEOPLE, service_segments=renamed, segments=SEGMENTS[2:], version=2))
+    story.tell(m.HoldPlaced, "H", on("03-02"), "flood")
+    assert told_managers(story)[-1] == (None, "far-group", "rule")
 
 
 def test_without_managers_nobody_is_assigned_by_rule_and_actors_are_not_checked() -> None:

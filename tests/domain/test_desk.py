@@ -245,6 +245,14 @@ def test_nobody_by_hand_stays_nobody() -> None:
     assert nw.serves == {"P1": None}
 
 
+@pytest.mark.parametrize("manager", ["boris", None])
+def test_a_choice_by_hand_takes_back_an_answer_that_has_not_left(manager: str | None) -> None:
+    nw = Nw(ANNA, BORIS)
+    nw.enters("P1")
+    nw.learn("P1", ManagerAssigned(nw.now, manager, "hanna", ""))
+    assert nw.desk.answers == {}
+
+
 def test_a_group_by_hand_serves_instead_of_the_segments() -> None:
     nw = Nw(ANNA, person("kira", groups="key"))
     nw.enters("P1", bringing=Standing(group="key"))

@@ -69,6 +69,18 @@ def test_a_state_is_made_of_plain_values(ledger: str, steps: list[Step]) -> None
     assert plain(freeze(Life(ledger).live(steps).profile))
 
 
+def test_nobody_by_hand_is_kept_and_no_other_state_differs_for_it() -> None:
+    """A state of before does not know of it, and the journal may: they count as the same."""
+    profile = Profile("A")
+    before = freeze(profile)
+    evolve.evolve(profile, messages.ManagerAssigned(1, None, "hanna", ""))
+    after = freeze(profile)
+    assert thaw("A", after).declined
+    assert not thaw("A", before).declined
+    assert after[3] == (*before[3], True)  # type: ignore[misc]
+    assert same(thaw("A", before), profile)
+
+
 @given(LEDGERS, STEPS)
 @settings(max_examples=200, deadline=None)
 def test_the_journal_is_enough_to_make_the_profile_anew(ledger: str, steps: list[Step]) -> None:
