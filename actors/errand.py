@@ -4,6 +4,8 @@ The engine fills in the upper half and the profile's actor the lower one; both l
 answer needs a message of its own (1 µs an event).
 """
 
+from bisect import bisect_right
+from operator import attrgetter
 from typing import Final
 
 from domain.decision import Refusal
@@ -91,3 +93,12 @@ class Errand:
         self.withheld: dict[str, str] | None = None
         self.handled: int = 0
         self.failure: BaseException | None = None
+
+    def take_in(self, answered: "Errand") -> None:
+        """The facts of an answer take their places among these, each behind all of its instant and before."""
+        for fact in answered.facts:
+            self.facts.insert(bisect_right(self.facts, fact.at, key=_instant), fact)
+        answered.facts.clear()
+
+
+_instant: Final = attrgetter("at")

@@ -12,6 +12,7 @@ from adapters.cloud_events import decode, rfc3339
 from adapters.json_lines import InputError
 from adapters.letters import CODEC
 from domain.calendar import DAY, NEVER
+from domain.messages import AccountClosed, AccountUpdated, GroupAssigned, ManagerAssigned
 from domain.policy import Policy
 from engine.codec import no_letter
 from engine.engine import Engine, EngineSettings
@@ -24,6 +25,9 @@ from sim.replay_store import ReplayStore
 _EVENTS_AT_ONCE: Final = 5_000
 _LAST_INSTANT: Final = date.max.toordinal() * DAY - date(1970, 1, 1).toordinal() * DAY
 """The beginning of the last day: a time zone to the east has no later one."""
+
+_OF_MANAGERS: Final = frozenset({AccountUpdated, AccountClosed, ManagerAssigned, GroupAssigned})
+"""What desks answer to, and what their answers change."""
 
 
 # A tuple: making one costs 0.2 µs, as a frozen dataclass four times that.
@@ -81,6 +85,10 @@ class Replay:
             EngineSettings(keeps=False, confirms=confirm, pipelined=False, active_max=0, timers_max=1_000_000),
         )
         self._last_at = 0
+        chooses = policy.managers is not None and any(each.personal is not None for each in policy.service_segments)
+        self._of_managers: Final[frozenset[object]] = _OF_MANAGERS if chooses else frozenset()
+        self._asking: Final[set[str]] = set()
+        self._makes_room = False
 
     def run(self, lines: Iterable[Line], until: int | None = None) -> Generator[OutgoingEvent, None, None]:
         """Plays the lines up to and including ``until`` (None: the last event's instant).
@@ -98,21 +106,16 @@ class Replay:
         gc.disable()
         try:
             # A chunk is one delivery: what it holds is decoded already, since its instants had to be known.
-            for number, taken in enumerate(self._chunks(history, NEVER if until is None else until), 1):
-                self.engine.turn([Delivery(number, b"")], self._last_at)
+            for number, (taken, before) in enumerate(self._chunks(history, until), 1):
+                self.engine.turn([Delivery(number, b"")], before)
                 waiting.extend(self._store.take_outbox())
                 waiting.sort(key=_place)
-                # What belongs to the last instant may still get company from the next chunk.
-                ready = bisect_left(waiting, self._last_at, key=_instant)
+                # What belongs to an instant that is still to come may get company from the next chunk.
+                ready = bisect_left(waiting, before, key=_instant)
                 yield from waiting[:ready]
                 del waiting[:ready]
                 if self._progress is not None:
                     self._progress(taken)
-            end = self._last_at if until is None else until
-            self.engine.turn([], end + 1)
-            waiting.extend(self._store.take_outbox())
-            waiting.sort(key=_place)
-            yield from waiting
         finally:
             if collects:
                 gc.enable()
@@ -120,22 +123,43 @@ class Replay:
 
     def _take_decoded(self, body: bytes) -> list[Envelope | Unreadable]:
         taken, self._decoded = self._decoded, []
+        self._asking.clear()
+        self._makes_room = False
         return cast(list[Envelope | Unreadable], taken)
 
-    def _chunks(self, history: Iterable[Recorded], until: int) -> Iterator[int]:
-        """How many of ``history`` wait for the next turn, as often as there are enough."""
+    def _chunks(self, history: Iterable[Recorded], until: int | None) -> Iterator[tuple[int, int]]:
+        """How many of ``history`` wait for the next turn, and up to which instant it goes.
+
+        A turn ends before the next event where there are enough, or where that one must come after the desks' answers:
+        whoever asks waits for the answer, and whoever is in a desk's books comes alone.
+        """
         taken = 0
         for each in history:
-            events = self._played(each, until)
-            self._decoded.extend(events)
+            events = self._played(each, NEVER if until is None else until)
+            for event in events:
+                if taken >= _EVENTS_AT_ONCE or (event.kind in self._of_managers and self._comes_after_answers(event)):
+                    yield taken, cast(int, event.time)
+                    taken = 0
+                if event.kind in self._of_managers:
+                    self._note(event)
+                self._decoded.append(event)
             taken += 1
             if len(events) < len(each.events):
                 break
-            if taken == _EVENTS_AT_ONCE:
-                yield taken
-                taken = 0
-        if taken:
-            yield taken
+        yield taken, (self._last_at if until is None else until) + 1
+
+    def _comes_after_answers(self, event: Envelope) -> bool:
+        return self._makes_room or event.subject in self._asking or event.subject in self.engine.answered
+
+    def _note(self, event: Envelope) -> None:
+        """Whoever is in the books may make room for others; anybody else may ask."""
+        subject = cast(str, event.subject)
+        if event.kind is ManagerAssigned:
+            self.engine.answered.add(subject)
+        if subject in self.engine.answered:
+            self._makes_room = True
+        else:
+            self._asking.add(subject)
 
     def _played(self, of: Recorded, until: int) -> list[Envelope]:
         """Its events up to and including ``until``; what comes later may be anything."""

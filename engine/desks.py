@@ -38,6 +38,7 @@ class Desks:
         self._is_ours: Final = is_ours
         self._away: Final[list[tuple[str, Note]]] = []
         self._keeps: Final = keeps
+        self.answered: Final[set[str]] = set()
         self.assignments: Final[list[WorkAssigned]] = []
         self._lane: Final = lane
         self._policy = policy
@@ -133,6 +134,8 @@ class Desks:
         report = self._reports.get()
         for profile_id, answer in report.answers:
             answers.setdefault(profile_id, []).append(answer)
+            if not self._keeps:
+                self.answered.add(profile_id)
         for load in report.loads:
             for other in desks_for(load, name, self._policy):
                 self._note(other, Note(at=load.at, profile_id="", fact=load))

@@ -118,6 +118,11 @@ class Engine:
         return self._tenure.owned
 
     @property
+    def answered(self) -> set[str]:
+        """In a replay: the profiles that desks have answered."""
+        return self._desks.answered
+
+    @property
     def active(self) -> int:
         """Profiles held in memory."""
         return self._workshop.active
@@ -423,16 +428,18 @@ class Engine:
     def _run_desks(self, worked: list[Errand], until: int, transaction: Transaction) -> list[Errand]:
         """Managers are told what happened; whom they take on is told to the profiles, until there is no more to say.
 
-        What concerns other engines' desks and profiles becomes letters.
+        What concerns other engines' desks and profiles becomes letters. In a replay, which may be far beyond an answer,
+        it takes its place among what was decided since, so that no event's id depends on where batches end.
         """
         answered: list[Errand] = []
         answers = self._desks.tell(worked, until)
-        latest = {errand.profile_id: errand.facts[-1].at for errand in worked if errand.facts} if answers else {}
+        of_batch = {errand.profile_id: errand for errand in worked if errand.facts} if answers else {}
+        keeps = self.settings.keeps
         while answers:
             errands = []
             for profile_id, messages in answers.items():
                 if self._is_ours(profile_id):
-                    not_before = latest.get(profile_id, 0)
+                    not_before = of_batch[profile_id].facts[-1].at if keeps and profile_id in of_batch else 0
                     answered_at = [ManagerChosen(max(each.at, not_before), each.manager) for each in messages]
                     errands.append(Errand(profile_id, [Arrival(message, None) for message in answered_at]))
                 else:
@@ -441,6 +448,9 @@ class Engine:
             round_ = self._workshop.run(errands, [])
             answered.extend(round_)
             answers = self._desks.tell(round_, until)
+        for errand in answered if not keeps else ():
+            if errand.profile_id in of_batch:
+                of_batch[errand.profile_id].take_in(errand)
         for service_segment, note in self._desks.take_away():
             self._write(transaction, service_segment, DeskNote(service_segment, note))
         return answered
