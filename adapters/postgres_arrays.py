@@ -37,11 +37,11 @@ class Bodies:
 
 
 class Longs:
-    """A column of integers of up to 64 bits."""
+    """A column of integers of up to 64 bits, of which some may be missing."""
 
     __slots__ = ("values",)
 
-    def __init__(self, values: Sequence[int]) -> None:
+    def __init__(self, values: Sequence[int | None]) -> None:
         self.values: Final = values
 
 
@@ -97,9 +97,13 @@ class _LongsDumper(Dumper):
     oid = 1016
 
     def dump(self, obj: Longs) -> Buffer:
-        count = len(obj.values)
-        cells = [8] * (2 * count)
-        cells[1::2] = obj.values
+        values = obj.values
+        count = len(values)
+        if None in values:
+            bodies = [value if value is None else pack("!q", value) for value in values]
+            return _head(count, _INT8, has_null=True) + _strung_with_nulls(bodies)
+        cells: list[int | None] = [8] * (2 * count)
+        cells[1::2] = values
         return _head(count, _INT8) + pack("!" + "iq" * count, *cells)
 
 

@@ -10,7 +10,8 @@ from engine.ports import JournalEntry, OutgoingEvent, ProfileRow
 _PORTION: Final = 1_000
 
 _ROWS: Final = """
-SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
+SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed,
+    p.policy_version
 FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard
 WHERE p.profile_id > %b ORDER BY p.profile_id LIMIT %b"""
 _FACTS: Final = """

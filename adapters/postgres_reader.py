@@ -19,7 +19,8 @@ _OPTIONS: Final = "-c default_transaction_read_only=on -c jit=off"
 _PATIENCE: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 _ROW: Final = """
-SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
+SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed,
+    p.policy_version
 FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard"""
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM journal), (SELECT count(*) FROM inbox),
@@ -149,5 +150,4 @@ class PostgresReader:
 
 
 def profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
-    wake_at, policy_segment, service_segment, is_closed = more
-    return ProfileRow(profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, is_closed)
+    return ProfileRow(profile_id, version, decode_state(state), *more)

@@ -18,14 +18,15 @@ Column = Texts | Bodies | Longs | Truths
 _TAKE_IN: Final = """
 INSERT INTO inbox (source, id, accepted_at) SELECT * FROM unnest(%b::text[], %b::text[], %b::int8[])"""
 _BEGIN_PROFILES: Final = """
-INSERT INTO profiles (profile_id, shard, version, state, policy_segment, service_segment, is_closed)
-SELECT * FROM unnest(%b::text[], %b::int8[], %b::int8[], %b::bytea[], %b::text[], %b::text[], %b::bool[])"""
+INSERT INTO profiles (profile_id, shard, version, state, policy_segment, service_segment, is_closed, policy_version)
+SELECT * FROM unnest(%b::text[], %b::int8[], %b::int8[], %b::bytea[], %b::text[], %b::text[], %b::bool[], %b::int8[])"""
 _FOLLOW_PROFILES: Final = """
 UPDATE profiles AS p
 SET version = n.version, state = n.state, policy_segment = n.policy_segment, service_segment = n.service_segment,
-    is_closed = n.is_closed
-FROM unnest(%b::text[], %b::int8[], %b::int8[], %b::bytea[], %b::text[], %b::text[], %b::bool[], %b::int8[])
-    AS n(profile_id, shard, version, state, policy_segment, service_segment, is_closed, follows)
+    is_closed = n.is_closed, policy_version = n.policy_version
+FROM unnest(%b::text[], %b::int8[], %b::int8[], %b::bytea[], %b::text[], %b::text[], %b::bool[], %b::int8[],
+    %b::int8[]) AS n(profile_id, shard, version, state, policy_segment, service_segment, is_closed, policy_version,
+    follows)
 WHERE p.profile_id = n.profile_id AND p.shard = n.shard::int2 AND p.version = n.follows"""
 _NOTE_FACTS: Final = """
 INSERT INTO journal (profile_id, shard, number, fact, at, body)
@@ -123,7 +124,16 @@ class Statements:
         for profile_id, (row, follows) in transaction.followed().items():
             number = shard[profile_id]
             body = encode_state(row.state)
-            values = (profile_id, number, row.version, body, row.policy_segment, row.service_segment, row.is_closed)
+            values = (
+                profile_id,
+                number,
+                row.version,
+                body,
+                row.policy_segment,
+                row.service_segment,
+                row.is_closed,
+                row.policy_version,
+            )
             if follows == 0:
                 begun.append(values)
             else:
@@ -133,7 +143,9 @@ class Statements:
             elif follows > 0:
                 cleared.append((profile_id, number))
         self.followed = len(followed)
-        kinds: tuple[Callable[[Sequence[Any]], Column], ...] = (Texts, Longs, Longs, Bodies, Texts, Texts, Truths)
+        kinds: tuple[Callable[[Sequence[Any]], Column], ...] = (
+            Texts, Longs, Longs, Bodies, Texts, Texts, Truths, Longs,
+        )  # fmt: skip
         if begun:
             yield _BEGIN_PROFILES, _columns(begun, kinds)
         if followed:

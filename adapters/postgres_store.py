@@ -293,6 +293,15 @@ class PostgresStore:
         )
         return [row[0] for row in rows]
 
+    def outdated(self, version: int) -> list[str]:
+        # Not <>, for which PostgreSQL goes through the whole index.
+        rows = self._look(
+            "SELECT profile_id FROM profiles WHERE NOT is_closed AND (policy_version < %b OR policy_version > %b) "
+            "AND shard = ANY(%b::int8[]) ORDER BY profile_id",
+            version, version, self._mine(),
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
     def waiting_for_account(self) -> list[str]:
         rows = self._look(
             "SELECT DISTINCT h.profile_id FROM held AS h WHERE shard = ANY(%b::int8[]) AND NOT EXISTS (SELECT FROM "

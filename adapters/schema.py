@@ -27,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION: Final = "0001"
+VERSION: Final = "0002"
 """The newest migration: the schema that this file describes."""
 SERVES: Final = "0001"
 """The oldest release's schema whose engines can work on this one, as long as migrations only add: so that nodes of the
@@ -65,12 +65,15 @@ profiles: Final = Table(
     Column("policy_segment", Text),
     Column("service_segment", Text),
     Column("is_closed", Boolean, nullable=False),
+    # Unknown where engines of schema 0001 wrote the row first, behind where they wrote it last.
+    Column("policy_version", BigInteger),
     PrimaryKeyConstraint("profile_id", "shard"),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (shard)",
 )
 """The newest state of each profile, its items and payments within it. PostgreSQL has an index of those that are open
-(``ix_profiles_open``): what a start asks, without reading states."""
+(``ix_profiles_open``), and one of the policy versions that are known (``ix_profiles_policy_version``): what a start
+asks, without reading states."""
 
 journal: Final = Table(
     "journal",

@@ -15,7 +15,8 @@ from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
 _ROWS_AT_ONCE: Final = 1_000
 
 _ROW: Final = """
-SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed
+SELECT p.profile_id, p.version, p.state, t.wake_at, p.policy_segment, p.service_segment, p.is_closed,
+    p.policy_version
 FROM profiles AS p LEFT JOIN timers AS t ON t.profile_id = p.profile_id AND t.shard = p.shard"""
 _COUNTS: Final = {
     "profiles": "SELECT count(*) FROM profiles",
@@ -137,7 +138,14 @@ class SqliteReader:
 
 
 def _profile_row(profile_id: str, version: int, state: bytes, *more: Any) -> ProfileRow:
-    wake_at, policy_segment, service_segment, is_closed = more
+    wake_at, policy_segment, service_segment, is_closed, policy_version = more
     return ProfileRow(
-        profile_id, version, decode_state(state), wake_at, policy_segment, service_segment, bool(is_closed)
+        profile_id,
+        version,
+        decode_state(state),
+        wake_at,
+        policy_segment,
+        service_segment,
+        bool(is_closed),
+        policy_version,
     )

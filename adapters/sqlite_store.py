@@ -23,10 +23,12 @@ _FORGOTTEN_AT_ONCE: Final = 10_000
 
 _TAKE_IN: Final = "INSERT INTO inbox (source, id, accepted_at) VALUES (?, ?, ?)"
 _BEGIN_PROFILE: Final = """
-INSERT INTO profiles (version, state, policy_segment, service_segment, is_closed, profile_id, shard)
-VALUES (?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO profiles
+    (version, state, policy_segment, service_segment, is_closed, policy_version, profile_id, shard)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _FOLLOW_PROFILE: Final = """
-UPDATE profiles SET version = ?, state = ?, policy_segment = ?, service_segment = ?, is_closed = ?
+UPDATE profiles
+SET version = ?, state = ?, policy_segment = ?, service_segment = ?, is_closed = ?, policy_version = ?
 WHERE profile_id = ? AND shard = ? AND version = ?"""
 _NOTE_FACT: Final = "INSERT INTO journal (profile_id, shard, number, fact, at, body) VALUES (?, ?, ?, ?, ?, ?)"
 _SET_TIMER: Final = """
@@ -171,6 +173,10 @@ class SqliteStore:
     def profile_ids(self) -> list[str]:
         return [row[0] for row in self._look("SELECT profile_id FROM profiles WHERE NOT is_closed ORDER BY profile_id")]
 
+    def outdated(self, version: int) -> list[str]:
+        sql = "SELECT profile_id FROM profiles WHERE NOT is_closed AND policy_version <> ? ORDER BY profile_id"
+        return [row[0] for row in self._look(sql, version)]
+
     def waiting_for_account(self) -> list[str]:
         sql = (
             "SELECT DISTINCT profile_id FROM held"
@@ -240,6 +246,7 @@ class _Statements:
                 row.policy_segment,
                 row.service_segment,
                 row.is_closed,
+                row.policy_version,
                 profile_id,
                 number,
             )

@@ -100,6 +100,10 @@ def _row_faults(row: ProfileRow, profile: Profile) -> Iterator[str]:
     ):
         if stored != true:
             yield f"{what} is stored as {stored!r}, its state says {true!r}"
+    # Behind it may be: engines of the schema before the column leave it as it is, and what is carried in vain harms
+    # nobody. Ahead of the state it would keep the policy from being carried.
+    if row.policy_version is not None and not profile.closed and row.policy_version > profile.policy_version:
+        yield f"policy version is stored as {row.policy_version!r}, its state says {profile.policy_version!r}"
     if profile.closed and row.wake_at is not None:
         yield "it is closed and has a timer"
 

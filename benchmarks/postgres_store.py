@@ -47,10 +47,10 @@ _STATE: Final[State] = (
 
 _INBOX: Final = "INSERT INTO inbox (source, id, accepted_at) VALUES (%s, %s, %s)"
 _UPSERT: Final = """
-INSERT INTO profiles (profile_id, shard, version, state, policy_segment, service_segment, is_closed)
-VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (profile_id, shard) DO UPDATE SET version = excluded.version,
+INSERT INTO profiles (profile_id, shard, version, state, policy_segment, service_segment, is_closed, policy_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (profile_id, shard) DO UPDATE SET version = excluded.version,
     state = excluded.state, policy_segment = excluded.policy_segment, service_segment = excluded.service_segment,
-    is_closed = excluded.is_closed"""
+    is_closed = excluded.is_closed, policy_version = excluded.policy_version"""
 _FACT: Final = "INSERT INTO journal (profile_id, shard, number, fact, at, body) VALUES (%s, %s, %s, %s, %s, %s)"
 _TIMER: Final = """
 INSERT INTO timers (profile_id, shard, wake_at) VALUES (%s, %s, %s)
@@ -61,7 +61,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
 _STAGED: Final = """
 INSERT INTO profiles SELECT * FROM staged ON CONFLICT (profile_id, shard) DO UPDATE SET version = excluded.version,
     state = excluded.state, policy_segment = excluded.policy_segment, service_segment = excluded.service_segment,
-    is_closed = excluded.is_closed"""
+    is_closed = excluded.is_closed, policy_version = excluded.policy_version"""
 _STAGED_TIMERS: Final = """
 INSERT INTO timers SELECT * FROM staged_timers
 ON CONFLICT (profile_id, shard) DO UPDATE SET wake_at = excluded.wake_at"""
@@ -170,7 +170,7 @@ def _plain(transaction: Transaction) -> Rows:
         "inbox": list(transaction.inbox),
         "profiles": [
             (row.profile_id, shards[row.profile_id], row.version, encode_state(row.state), row.policy_segment,
-             row.service_segment, row.is_closed) for row in last.values()
+             row.service_segment, row.is_closed, row.policy_version) for row in last.values()
         ],
         "journal": [
             (each.profile_id, shard_of(each.profile_id, SHARDS), each.number, *encode_fact(each.fact))
@@ -203,7 +203,7 @@ def _by_copy(server: Server, plain: Sequence[Rows]) -> float:
     """COPY into what only grows, and into temporary tables for what is replaced."""
     columns = {
         "inbox": ("inbox (source, id, accepted_at)", ["text", "text", "int8"]),
-        "profiles": ("staged", ["text", "int2", "int8", "bytea", "text", "text", "bool"]),
+        "profiles": ("staged", ["text", "int2", "int8", "bytea", "text", "text", "bool", "int8"]),
         "journal": ("journal (profile_id, shard, number, fact, at, body)",
                     ["text", "int2", "int8", "text", "int8", "bytea"]),
         "timers": ("staged_timers", ["text", "int2", "int8"]),
@@ -249,11 +249,11 @@ def _fill(server: Server, profiles: int) -> None:
     with psycopg.connect(conninfo(server), autocommit=True) as connection:
         with connection.transaction(), connection.cursor() as cursor:
             with cursor.copy("COPY profiles FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(["text", "int2", "int8", "bytea", "text", "text", "bool"])
+                copy.set_types(["text", "int2", "int8", "bytea", "text", "text", "bool", "int8"])
                 for number in range(profiles):
                     name = f"ACC-{number:08}"
                     segment = ("everyone", "soft", "key")[number % 3]
-                    copy.write_row((name, shard_of(name, SHARDS), 7, body, segment, "north", number % 10 == 0))
+                    copy.write_row((name, shard_of(name, SHARDS), 7, body, segment, "north", number % 10 == 0, 3))
             cursor.execute(
                 "INSERT INTO timers SELECT profile_id, shard, 1800000000000000 + 1000000::bigint"
                 " * abs(hashtext(profile_id) %% 86400) FROM profiles WHERE NOT is_closed".replace("%%", "%")
@@ -277,6 +277,7 @@ def _started(server: Server, owner: str) -> Iterator[tuple[str, float]]:
     yield timed("withheld", store.withheld)
     yield timed("desks", store.desks)
     yield timed("segment_sizes", store.segment_sizes)
+    yield timed("outdated", lambda: store.outdated(3))
     yield timed("blown", store.blown)
     yield timed("waiting", store.waiting_for_account)
     yield timed("due, 20,000", lambda: store.due(1_800_086_400_000_000, 20_000))

@@ -142,6 +142,8 @@ class Scribe:
                     profile.policy_segment,
                     profile.service_segment,
                     profile.closed,
+                    # Nothing is carried to one that is closed.
+                    None if profile.closed else profile.policy_version,
                 )
             )
 

@@ -10,6 +10,7 @@ for a shard that has another owner.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from actors.errand import Arrival, Errand
@@ -101,7 +102,9 @@ class Engine:
         self._is_broken = False
         self._horizon = 0
         self._started_at = 0
+        # The next one last; and those of the last two turns, which may not be stored yet.
         self._to_carry: list[str] = []
+        self._carried: tuple[list[str], list[str]] = ([], [])
 
     def begin(self) -> None:
         """Takes up where the engine before stopped, for the shards that are ours now."""
@@ -257,7 +260,9 @@ class Engine:
         errands = {profile_id: Errand(profile_id, [], until) for profile_id in due}
         for profile_id, arrivals in intake.arrivals.items():
             errands[profile_id] = Errand(profile_id, arrivals, 0 if backlog else until)
-        self._carry_policy(errands)
+        if not backlog:
+            # After the messages that waited: what is carried may begin what one of them would have prevented.
+            self._carry_policy(errands)
         transaction = Transaction(inbox=intake.inbox)
         worked, afterwards = self._read_letters(intake, errands, transaction) if intake.letters else ([], [])
         worked.extend(self._workshop.run(errands.values(), transaction.quarantined))
@@ -304,6 +309,8 @@ class Engine:
         self._horizon = 0
         for profile_id in store.waiting_for_account():
             self.timers.set(profile_id, 0)
+        # Who worked them before had a policy to carry, perhaps, or nobody worked when ours was published.
+        self._to_carry = sorted({*self._to_carry, *store.outdated(self.policy.version)}, reverse=True)
 
     def _recover(self) -> None:
         """Nothing in memory counts any more; what was not acknowledged comes again.
@@ -324,6 +331,9 @@ class Engine:
         self._workshop.dismiss()
         self._door.forget()
         self._clock.reach(self._store.last_instant())
+        # Of some it is not known under which version they were worked: they are not found again.
+        self._to_carry.extend(chain(*self._carried))
+        self._carried = ([], [])
         self._take_up()
         self._broker.subscribe(self.owned)
         self._broker.redeliver()
@@ -334,18 +344,20 @@ class Engine:
         if policy is self.policy:
             return
         self.settle()
+        # Whoever is touched adopts it on the way; the others follow a few at a time, without a stampede.
+        self._to_carry = sorted(self._store.profile_ids(), reverse=True)
         self.policy = self._crew.policy = policy
         self._workshop.supervise()
         self._desks.change_policy(policy)
-        # Whoever is touched adopts it on the way; the others follow a few at a time, without a stampede.
-        self._to_carry = sorted(self._store.profile_ids(), reverse=True)
 
     def _carry_policy(self, errands: dict[str, Errand]) -> None:
-        if not self._to_carry:
+        count = min(self.settings.carry_max, len(self._to_carry))
+        some = [self._to_carry.pop() for _ in range(count)]
+        self._carried = (self._carried[1], some)
+        if not some:
             return
         at = self._clock.stamp(None)
-        for _ in range(min(self.settings.carry_max, len(self._to_carry))):
-            profile_id = self._to_carry.pop()
+        for profile_id in some:
             if (
                 profile_id not in errands
                 and self._is_ours(profile_id)

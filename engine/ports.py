@@ -84,6 +84,8 @@ class ProfileRow:
     """What is written of a touched profile. ``wake_at`` None: no timer.
 
     ``version`` counts its facts: not below the stored one, and equal to it only where nothing but the timer moved.
+    ``policy_version`` is that of the policy under which it was worked last; None where that is not known (a program of
+    before wrote it) or does not matter any more (it is closed).
     """
 
     profile_id: str
@@ -93,6 +95,7 @@ class ProfileRow:
     policy_segment: str | None
     service_segment: str | None
     is_closed: bool
+    policy_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,8 @@ class Store(Protocol):
 
     A store is opened by one owner, who works the shards it has claimed: a shard is `domain.shards.shard_of` of a
     profile's id (a desk's: of its service segment's name). `due`, `pending`, `withheld`, `blown`, `desks`,
-    `segment_sizes`, `profile_ids` and `waiting_for_account` speak of these shards alone, `seen` and `load` of
-    everything. Each shard has an epoch, which grows with every change of owner, and a lease, which ends by itself.
+    `segment_sizes`, `profile_ids`, `outdated` and `waiting_for_account` speak of these shards alone, `seen` and `load`
+    of everything. Each shard has an epoch, which grows with every change of owner, and a lease, which ends by itself.
     """
 
     @property
@@ -235,6 +238,9 @@ class Store(Protocol):
 
     def profile_ids(self) -> list[str]:
         """All profiles that are not closed."""
+
+    def outdated(self, version: int) -> list[str]:
+        """Those of them that are known to have been worked last under another policy version, in order of id."""
 
     def waiting_for_account(self) -> list[str]:
         """Ids that have held events and no profile."""

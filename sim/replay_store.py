@@ -241,6 +241,9 @@ class ReplayStore:
     def profile_ids(self) -> list[str]:
         return []
 
+    def outdated(self, version: int) -> list[str]:
+        return []
+
     def waiting_for_account(self) -> list[str]:
         return []
 

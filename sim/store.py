@@ -201,6 +201,11 @@ class MemoryStore:
         with self._lock:
             return sorted([row.profile_id for row in self._open_rows()])
 
+    def outdated(self, version: int) -> list[str]:
+        with self._lock:
+            known = ((row.profile_id, row.policy_version) for row in self._open_rows())
+            return sorted([profile_id for profile_id, worked in known if worked is not None and worked != version])
+
     def waiting_for_account(self) -> list[str]:
         with self._lock:
             without = [profile_id for profile_id in self.tables.held if profile_id not in self.tables.rows]

@@ -15,7 +15,7 @@ from adapters.postgres_schema import migrate_server
 from adapters.postgres_store import PostgresStore
 from domain.shards import shard_of
 from engine.ports import Fenced, Transaction
-from tests.contracts.store_contract import begun, moved, outgoing
+from tests.contracts.store_contract import begun, moved, outgoing, worked
 from tests.services.postgres import Databases, stock
 
 __all__ = ["stock"]
@@ -104,6 +104,19 @@ def test_what_is_handed_over_may_be_claimed_at_once(owners: Owners) -> None:
     first.hand_over([1, 2])
     assert second.claim(ALL) == {1, 2}
     assert first.renew() == set(ALL) - {1, 2}
+
+
+def test_who_is_outdated_is_told_of_ones_own_shards_alone(owners: Owners) -> None:
+    first, second = owners.open("first", 60_000_000), owners.open("second", 60_000_000)
+    first.claim(ALL)
+    some = [f"ACC-{n}" for n in range(20)]
+    for profile_id in some:
+        first.commit(worked(begun(profile_id), 1))
+    first.hand_over([MINE])
+    second.claim(ALL)
+    theirs = sorted(each for each in some if shard_of(each, SHARDS) == MINE)
+    assert second.outdated(2) == theirs
+    assert first.outdated(2) == sorted(set(some) - set(theirs))
 
 
 def test_time_goes_on_from_what_the_owner_before_has_seen(owners: Owners) -> None:

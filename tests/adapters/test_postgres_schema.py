@@ -26,10 +26,11 @@ from adapters.postgres_store import PostgresStore
 from adapters.schema import metadata, shared
 from adapters.verify import verify
 from domain.calendar import DAY, SECOND
+from domain.shards import shard_of
 from engine.ports import HeldEvent, OutgoingEvent, Transaction
 from tests.adapters.command_line import Run, commands_in
 from tests.adapters.test_verify import LIVES, renamed, written
-from tests.contracts.store_contract import begun, facts, moved
+from tests.contracts.store_contract import begun, facts, moved, row, worked
 from tests.services.postgres import Databases, stock
 
 __all__ = ["stock"]
@@ -64,8 +65,10 @@ def test_a_new_store_has_the_schema_that_is_described(server: Server) -> None:
     partition = re.compile(r"(profiles|timers|inbox)_\d+|journal_(rest|\d{4}_\d{2})")
 
     def counts(_: object, name: str | None, kind: str, *__: object) -> bool:
-        # PostgreSQL's own: an index for starts, and a table for each partition.
-        return name != "ix_profiles_open" and not (kind == "table" and partition.fullmatch(name or ""))
+        # PostgreSQL's own: indexes for starts, and a table for each partition.
+        return name not in ("ix_profiles_open", "ix_profiles_policy_version") and not (
+            kind == "table" and partition.fullmatch(name or "")
+        )
 
     described = MetaData()
     for table in (*metadata.tables.values(), *shared.tables.values()):
@@ -122,6 +125,32 @@ def test_a_migration_gives_way_to_commits_and_comes_through_between_them(
     # What was prepared before goes on after.
     store.commit(moved("ACC-1", version + 1, None))
     assert store.load(["ACC-1"])["ACC-1"].version == version + 1
+
+
+def test_engines_before_policy_versions_go_on_while_the_column_comes(stock: Databases) -> None:
+    """They go on as their sessions have prepared it; what they write first is of no known version."""
+    empty = stock.server(stock.empty())
+    migrate_server(empty, SHARDS, NOVEMBER)
+    ask(empty, "ALTER TABLE profiles DROP COLUMN policy_version")  # its index goes with it
+    ask(empty, "UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(SchemaRefused, match="its schema is 0001, not 0002: run dms store migrate"):
+        PostgresStore(empty, "new", SHARDS, 30_000_000)
+    columns = "profile_id, shard, version, state, policy_segment, service_segment, is_closed"
+    begin = f"INSERT INTO profiles ({columns}) VALUES (%s, %s, 1, '', 'all', NULL, false)"
+    follow = "UPDATE profiles SET version = version + 1 WHERE profile_id = %s AND shard = %s"
+    with psycopg.connect(conninfo(empty), autocommit=True) as old:
+        for name in ("ACC-1", "ACC-2", "ACC-3"):
+            if name == "ACC-2":
+                assert migrate_server(empty, SHARDS, NOVEMBER) is True
+            place = (name, shard_of(name, SHARDS))
+            old.execute(begin, place, prepare=True)
+            old.execute(follow, place, prepare=True)
+    with closing(PostgresStore(empty, "new", SHARDS, 30_000_000)) as new:
+        new.claim(range(SHARDS))
+        assert (new.outdated(7), len(new.profile_ids())) == ([], 3)
+        new.commit(worked(Transaction(profiles=[row("ACC-2", 3)], journal=facts("ACC-2", [3])), 6))
+        assert new.outdated(7) == ["ACC-2"]
+    stock.drop(empty.name)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(stock: Databases, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -22,7 +23,7 @@ from adapters.sqlite_file import StoreRefused, engine_of
 from adapters.sqlite_reader import SqliteReader
 from adapters.sqlite_store import SqliteStore
 from domain.shards import SHARDS, shard_of
-from engine.ports import StoreConflict, Transaction
+from engine.ports import ProfileRow, StoreConflict, Transaction
 from tests.contracts.store_contract import begun, facts, moved, outgoing, row
 
 # Commits one batch after the other, and says which is acknowledged; the parent kills it at any moment.
@@ -134,6 +135,22 @@ def test_a_store_that_is_up_to_date_is_left_alone(path: Path, store: SqliteStore
     engine = engine_of(path, writes=True)
     with engine.begin() as connection:
         assert migrate(connection) is False
+
+
+def test_what_engines_before_policy_versions_wrote_is_known_once_it_is_written_again(path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine_of(path, writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0001")
+        sql = "INSERT INTO profiles VALUES (?, ?, 1, x'9101', 'all', NULL, 0)"
+        for name in ("ACC-1", "ACC-2"):
+            connection.exec_driver_sql(sql, (name, shard_of(name, SHARDS)))
+    store = SqliteStore(path)
+    assert (store.outdated(7), store.profile_ids()) == ([], ["ACC-1", "ACC-2"])
+    store.commit(Transaction(profiles=[ProfileRow("ACC-1", 1, (1, "ACC-1"), 5, "all", None, False, 6)]))
+    assert store.outdated(7) == ["ACC-1"]
+    store.close()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def written(profile_id: str, facts: list[Record], profile: Profile) -> Transacti
         profile.policy_segment,
         profile.service_segment,
         profile.closed,
+        None if profile.closed else profile.policy_version,
     )
     return Transaction(profiles=[row], journal=[JournalEntry(profile_id, n, fact) for n, fact in enumerate(facts, 1)])
 
@@ -254,6 +255,11 @@ PLANTED: dict[str, tuple[Callable[[Damaged], None], str, str]] = {
         sql("UPDATE profiles SET service_segment = NULL WHERE profile_id = 'A'"),
         "A",
         "service segment is stored as None, its state says 'near'",
+    ),
+    "a policy too early": (
+        sql("UPDATE profiles SET policy_version = policy_version + 1 WHERE profile_id = 'A'"),
+        "A",
+        "policy version is stored as 2, its state says 1",
     ),
     "closed by the store": (
         sql("UPDATE profiles SET is_closed = 1 WHERE profile_id = 'A'"),

@@ -55,6 +55,12 @@ def moved(profile_id: str, version: int, wake_at: int | None) -> Transaction:
     return Transaction(profiles=[row(profile_id, version, wake_at)], journal=facts(profile_id, [version]))
 
 
+def worked(transaction: Transaction, policy_version: int | None) -> Transaction:
+    """The same commit, under a policy version."""
+    rows = [replace(each, policy_version=policy_version) for each in transaction.profiles]
+    return replace(transaction, profiles=rows)
+
+
 def outgoing(event_id: str, breaker: str | None = None, at: int = 5) -> OutgoingEvent:
     return OutgoingEvent("ACC-1", event_id, at, "measure.x.y", b"{}", "held" if breaker else "pending", breaker)
 
@@ -340,6 +346,19 @@ class StoreContract:
             world.store.commit(begun(profile_id, is_closed=profile_id == "ACC-2"))
         assert world.store.profile_ids() == ["ACC-1", "ACC-3"]
         assert list(world.reader.profile_ids()) == ["ACC-1", "ACC-2", "ACC-3"]
+
+    def test_it_knows_who_was_worked_last_under_another_policy_version(self, world: World) -> None:
+        """Not those of whom that is unknown, nor those that are closed; what is written last counts."""
+        for profile_id, version in (("ACC-4", 6), ("ACC-2", 8), ("ACC-1", 7), ("ACC-3", None), ("ACC-5", 6)):
+            world.store.commit(worked(begun(profile_id, is_closed=profile_id == "ACC-5"), version))
+        assert world.store.outdated(7) == ["ACC-2", "ACC-4"]
+        assert world.store.outdated(6) == ["ACC-1", "ACC-2"]
+        world.store.commit(worked(moved("ACC-4", 2, None), 7))
+        world.store.commit(worked(moved("ACC-1", 2, None), None))
+        assert world.store.outdated(7) == ["ACC-2"]
+        assert world.store.outdated(8) == ["ACC-4"]
+        rows = {each.profile_id: each.policy_version for each in world.reader.rows()}
+        assert rows == {"ACC-1": None, "ACC-2": 8, "ACC-3": None, "ACC-4": 7, "ACC-5": 6}
 
     def test_it_counts_the_open_profiles_of_each_policy_segment(self, world: World) -> None:
         assert world.store.segment_sizes() == {}

@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import adapters
 from adapters.cloud_events import parse_instant
 from adapters.policy_files import load_policy
 from domain.calendar import DAY, HOUR
+from domain.events import PolicyAdopted, SegmentChanged
 from domain.policy import Policy, Segment
 from engine.engine import EngineSettings
 from engine.ports import OutgoingEvent
 from engine.trail import Trail
 from sim.store import MemoryStore
-from tests.engine.world import World
+from tests.engine.world import FaultyStore, Killed, World
 
 TELECOM = Path(adapters.__file__).parent / "policies" / "telecom"
 START = parse_instant("2026-02-02T09:00:00Z")
@@ -192,6 +195,117 @@ def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> No
     assert "notice-of-block" in commands(world.published, "BAD")
 
 
+def renewed(policy: Policy) -> Policy:
+    """Its next version, which moves everybody into a segment of another name."""
+    renamed = tuple(replace(each, name="everybody") if each.when is None else each for each in policy.segments)
+    return replace(policy, version=policy.version + 1, segments=renamed)
+
+
+def few_at_a_time(store: MemoryStore | None = None) -> World:
+    """Ten accounts under the first version; a policy is carried to three of them a turn."""
+    settings = EngineSettings(confirms=True, pipelined=False, late_us=10**15, carry_max=3)
+    world = World(load_policy(TELECOM), store, settings)
+    offer(world, *[account(n, f"ACC-{n}", START) for n in range(10)])
+    world.turn(START + HOUR)
+    return world
+
+
+def carry_all(world: World) -> None:
+    for _ in range(20):
+        if not world.engine.is_due(world.clock.now()):
+            return
+        world.turn(START + HOUR)
+    raise AssertionError("it is carried for ever")
+
+
+def moves(store: MemoryStore) -> dict[str, list[str]]:
+    """What each account's journal tells of its segments and policy versions."""
+    return {
+        profile_id: [
+            each.fact.policy_segment or "" if isinstance(each.fact, SegmentChanged) else str(each.fact.version)
+            for each in store.reader().journal(profile_id)
+            if isinstance(each.fact, SegmentChanged | PolicyAdopted)
+        ]
+        for profile_id in store.reader().profile_ids()
+    }
+
+
+def moved_once(world: World) -> bool:
+    first = world.policies.policy.version - 1
+    told = [json.loads(e.body) for e in world.once() if e.routing_key == "dms.segment.changed.v1"]
+    subjects = [each["subject"] for each in told if each["data"]["policy_segment"] == "everybody"]
+    some = moves(world.store)
+    return sorted(subjects) == sorted(some) and all(
+        each == [each[0], str(first), "everybody", str(first + 1)] for each in some.values()
+    )
+
+
+@pytest.mark.parametrize("dies", ["between commits", "before a commit", "after a commit"])
+def test_what_an_engine_had_still_to_carry_when_it_was_killed_is_carried_by_the_next_one_once(dies: str) -> None:
+    store = FaultyStore()
+    world = few_at_a_time(store)
+    world.policies.policy = renewed(world.policies.policy)
+    world.turn(START + HOUR)
+    assert sum("everybody" in each for each in moves(store).values()) == 3
+    if dies != "between commits":
+        (store.before if dies == "before a commit" else store.after).add(store.commits + 1)
+        with pytest.raises(Killed):
+            world.turn(START + HOUR)
+    world.kill()
+    assert world.engine.is_busy
+    carry_all(world)
+    assert moved_once(world)
+    world.kill()
+    assert not world.engine.is_busy
+
+
+def test_a_policy_that_was_published_while_nobody_worked_is_carried_at_the_start() -> None:
+    world = few_at_a_time()
+    world.engine._lane.stop(timeout_s=5)
+    world.policies.policy = renewed(world.policies.policy)
+    world.start()
+    carry_all(world)
+    assert moved_once(world)
+
+
+def test_what_was_being_carried_when_a_commit_failed_is_carried_again_though_nobody_knows_its_version() -> None:
+    """Programs of before have written the rows: the store does not tell under which version."""
+    store = FaultyStore()
+    world = few_at_a_time(store)
+    for profile_id, stored in store.tables.rows.items():
+        store.tables.rows[profile_id] = replace(stored, policy_version=None)
+    world.kill()
+    assert not world.engine.is_busy, "what is not known is assumed to be carried"
+    world.policies.policy = renewed(world.policies.policy)
+    world.turn(START + HOUR)
+    store.before.add(store.commits + 1)
+    with pytest.raises(Killed):
+        world.turn(START + HOUR)
+    carry_all(world)
+    assert moved_once(world)
+
+
+def test_messages_that_waited_come_before_a_policy_that_is_carried_at_the_start() -> None:
+    world = few_at_a_time()
+    world.engine._lane.stop(timeout_s=5)
+    world.policies.policy = renewed(world.policies.policy)
+    world.start()
+    offer(world, account(20, "ACC-5", START + HOUR))
+    world.engine.turn(world.broker.receive(10, 0), START + HOUR, backlog=True)
+    assert [each for each, words in moves(world.store).items() if "everybody" in words] == ["ACC-5"]
+    carry_all(world)
+    assert moved_once(world)
+
+
+def test_a_closed_account_has_no_policy_version_to_be_outdated() -> None:
+    world = few_at_a_time()
+    offer(world, event(20, "ACC-5", "account.closed", START + HOUR, reason="moved"))
+    world.turn(START + HOUR)
+    versions = {each.profile_id: each.policy_version for each in world.store.reader().rows()}
+    assert versions.pop("ACC-5") is None
+    assert set(versions.values()) == {world.policies.policy.version}
+
+
 def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:
     """Whoever is touched adopts it at once, the others follow in slices, each exactly once."""
     policy = load_policy(TELECOM)
@@ -200,8 +314,7 @@ def test_a_new_policy_reaches_every_profile_a_few_at_a_time() -> None:
     offer(world, *[account(n, f"ACC-{n}", START) for n in range(10)])
     world.turn(START + HOUR)
     before = len(world.published)
-    renamed = tuple(replace(each, name="everybody") if each.when is None else each for each in policy.segments)
-    world.policies.policy = replace(policy, version=policy.version + 1, segments=renamed)
+    world.policies.policy = renewed(policy)
     turns = 0
     while world.engine.is_due(world.clock.now()) and turns < 20:
         world.turn(START + HOUR)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from domain.shards import shard_of
 from engine.ports import Fenced, OutgoingEvent
 from tests.engine.many import SHARDS, Many, Member
 from tests.engine.test_engine import _by_profile
-from tests.engine.test_faults import START, TELECOM, account, event, invoice
+from tests.engine.test_faults import START, TELECOM, account, event, invoice, moves, renewed
 from tests.engine.world import World
 from tests.oracle.histories import policy_for, random_history, settled
 
@@ -94,6 +95,30 @@ def test_a_dead_engines_shards_are_taken_over_when_its_lease_has_ended() -> None
     assert two.engine.owned == frozenset(ALL)
     many.settle([two], START + DAY)
     assert subjects(many.once(), "measure.network.block-internet") == sorted(f"ACC-{n}" for n in range(20))
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["dies", "leaves"])
+def test_a_policy_that_was_being_carried_goes_on_with_the_shards(leaves: bool) -> None:
+    many = Many(TELECOM)
+    many.settings = replace(many.settings, carry_max=2)
+    one, two = many.join("a", FIRST), many.join("b", LAST)
+    accounts(many, 40)
+    many.settle([one, two], START + HOUR)
+    many.policies.policy = renewed(many.policies.policy)
+    for _ in range(30):
+        two.turn(START + HOUR)
+    one.turn(START + HOUR)
+    assert (one.engine.is_busy, two.engine.is_busy) == (True, False)
+    one.engine.end() if leaves else one.kill()
+    many.seconds += 11
+    two.told.shards = frozenset(ALL)
+    for _ in range(30):
+        two.turn(START + HOUR)
+    assert two.engine.owned == frozenset(ALL)
+    assert not two.engine.is_busy
+    version = many.policies.policy.version
+    for number, words in moves(many.store).items():
+        assert words[1:] == [str(version - 1), "everybody", str(version)], number
 
 
 def test_a_frozen_engine_that_thaws_commits_nothing_stale() -> None:
