@@ -294,12 +294,14 @@ class PostgresStore:
         return [row[0] for row in rows]
 
     def outdated(self, version: int) -> list[str]:
-        # Not <>, for which PostgreSQL goes through the whole index.
+        # Not <>, for which PostgreSQL goes through the whole index; and the number within, or it plans for a third of
+        # all profiles and does the same (100 ms of a million).
         rows = self._look(
-            "SELECT profile_id FROM profiles WHERE NOT is_closed AND (policy_version < %b OR policy_version > %b) "
+            "SELECT profile_id FROM profiles WHERE NOT is_closed "
+            f"AND (policy_version < {version:d} OR policy_version > {version:d}) "
             "AND shard = ANY(%b::int8[]) ORDER BY profile_id",
-            version, version, self._mine(),
-        )  # fmt: skip
+            self._mine(),
+        )
         return [row[0] for row in rows]
 
     def waiting_for_account(self) -> list[str]:
