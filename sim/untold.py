@@ -75,8 +75,9 @@ class Untold:
         if len(rows) == 0:
             return
         books, told = self._site.books, self.told
+        # What a trial said of those at rest counts no more. The others' next look is the domain's, and may be today's.
+        self.wake[rows[self.resting[rows]]] = NEVER
         self.resting[rows] = False
-        self.wake[rows] = NEVER
         self._tell_reminders(rows)
         while len(rows) > 0:
             rows = rows[told[rows] < books.count[rows]]
