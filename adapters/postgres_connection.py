@@ -8,7 +8,7 @@ What PostgreSQL says of a failure may quote the row at hand. Errors leave this m
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from os import dup
 from select import POLLIN, poll
@@ -19,6 +19,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready, Wait
 
 from adapters.part_urls import Server
 from adapters.postgres_arrays import register
@@ -58,6 +59,23 @@ def conninfo(server: Server, tag: str = "") -> str:
         "tcp_user_timeout": _SILENCE_MS,
     }
     return make_conninfo(**{name: value for name, value in {**known, **options}.items() if value})
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """In a pipeline psycopg waits for answers while libpq may still hold bytes of the last statements, more than the
+    sockets' buffers take: the server waits for them, and both would wait for ever."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> psycopg.Cursor[tuple[Any, ...]]:
+        """As psycopg's; when it returns, all of the statement is on its way."""
+        cursor = super().execute(*args, **kwargs)
+        if self.pgconn.flush():
+            self.wait(self._send_rest())
+        return cursor
+
+    def _send_rest(self) -> Generator[Wait, Ready | int, None]:
+        while self.pgconn.flush():
+            if (yield Wait.RW) & Ready.R:
+                self.pgconn.consume_input()
 
 
 class Watch:
@@ -147,7 +165,7 @@ class PostgresLink:
         is_asked = connection is not None and connection.pgconn.transaction_status != TransactionStatus.IDLE
         if connection is None or connection.closed or (not is_asked and _has_ended(connection)):
             self._drop()
-            connection = self._connection = psycopg.connect(
+            connection = self._connection = _Connection.connect(
                 self._conninfo, options=self._options, autocommit=True, prepare_threshold=2
             )
             register(connection)

@@ -239,6 +239,16 @@ class StoreContract:
         world.store.commit(Transaction(outbox=[outgoing("c")]))
         assert ids(world.store.pending(9)) == ["c"]
 
+    @pytest.mark.parametrize(("count", "size"), [(10_000, 3_000), (1, 30_000_000)], ids=["many", "one"])
+    def test_thirty_megabytes_are_one_transaction_like_any_other(self, world: World, count: int, size: int) -> None:
+        events = [replace(outgoing(str(n), "restrict"), body=b"%d" % n + b"x" * size) for n in range(count)]
+        world.store.commit(Transaction(outbox=events))
+        assert world.store.withheld() == events
+        world.store.commit(Transaction(let_go=ids(events)))
+        assert ids(world.store.pending(count)) == ids(events)
+        world.store.mark_sent(ids(events))
+        assert world.store.pending(1) == []
+
     def test_the_same_outgoing_event_again_fails_the_commit(self, world: World) -> None:
         world.store.commit(Transaction(outbox=[outgoing("a")]))
         with pytest.raises(StoreConflict):
