@@ -6,7 +6,8 @@ have done so) is never withdrawn: it is sent again, and its reversal after it.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -15,6 +16,8 @@ from engine.tally import Tally
 from engine.trail import Trail
 
 _AT_ONCE: Final = 5_000
+_AGAIN: Final = 1_000
+"""Of what could not leave, so many are tried with every batch: none of them may be able to yet."""
 _RECOVERED_MAX: Final = 1_000_000
 
 CommandOf = Callable[[OutgoingEvent], tuple[str, str | None] | None]
@@ -32,18 +35,21 @@ class Outbox:
         self._trail: Final = trail
         self._waiting: Final[deque[OutgoingEvent]] = deque()
         self._withheld: Final[dict[str, OutgoingEvent]] = {}
-        # Those that may have left already: the order of events is kept, so they stand before all others.
+        # Of what waits, those that may have left already: the order is kept, so they stand before all others.
         self._tried = 0
+        # Before what waits, by profile: what could not leave (it may have all the same), and what came after it.
+        self._left_over: Final[dict[str, list[OutgoingEvent]]] = {}
+        self._left = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + self._left
 
     def oldest_at(self) -> int | None:
         """When the first of what waits was decided; None where nothing waits. May be called from any thread."""
-        try:
-            return self._waiting[0].at
-        except IndexError:
-            return None
+        first = [events[0].at for events in list(self._left_over.values())]
+        with suppress(IndexError):
+            first.append(self._waiting[0].at)
+        return min(first, default=None)
 
     @property
     def withheld(self) -> int:
@@ -52,6 +58,8 @@ class Outbox:
 
     def recover(self) -> None:
         """Takes up what an engine before us committed and did not send, or did without noting it."""
+        self._left_over.clear()
+        self._left = 0
         self._waiting.clear()
         self._waiting.extend(self._store.pending(_RECOVERED_MAX))
         self._tried = len(self._waiting)
@@ -103,31 +111,73 @@ class Outbox:
             self._withheld.pop(event_id, None)
 
     def pump(self) -> int:
-        """Publishes what waits; returns how many left. What is not confirmed stays first, so that order is kept.
+        """Publishes what waits; returns how many left. What is not confirmed is left over: it has another go with the
+        next call, and nobody but the later events of its profile waits for it.
 
         Raises what the broker raises; then all of it is still there.
         """
-        sent = 0
+        sent = self._try_again() if self._left_over else 0
+        left_over = self._left_over
         while self._waiting:
-            events = list(islice(self._waiting, _AT_ONCE))
-            tried, self._tried = self._tried, max(self._tried, len(events))
+            some = list(islice(self._waiting, _AT_ONCE))
+            events = [event for event in some if _owner(event) not in left_over] if left_over else some
+            tried, self._tried = self._tried, max(self._tried, len(some))
             try:
-                confirmed = set(self._broker.publish(events))
-            except Exception as failure:
-                self._tally.publish_failures += 1
-                if isinstance(failure, NothingLeft):
-                    self._tried = tried
+                confirmed = self._publish(events) if events else frozenset()
+            except NothingLeft:
+                self._tried = tried
                 raise
-            self._store.mark_sent([event.event_id for event in events if event.event_id in confirmed])
-            if self._trail.follows:
-                self._trail.published([event for event in events if event.event_id in confirmed])
-            left_over = [event for event in events if event.event_id not in confirmed]
-            for _ in events:
+            if len(confirmed) < len(some):
+                for event in some:
+                    if event.event_id not in confirmed:
+                        left_over.setdefault(_owner(event), []).append(event)
+                        self._left += 1
+            for _ in some:
                 self._waiting.popleft()
-            self._waiting.extendleft(reversed(left_over))
-            self._tried += len(left_over) - len(events)
-            sent += len(events) - len(left_over)
-            if left_over:
-                self._tally.publish_failures += 1
+            self._tried -= len(some)
+            sent += len(confirmed)
+        return sent
+
+    def _try_again(self) -> int:
+        """Publishes what was left over, a portion at a time, for as long as some of it leaves; whose portion did not
+        comes last the next time. Returns how many left."""
+        sent, left_over = 0, self._left_over
+        around = len(left_over)
+        while around:
+            events: list[OutgoingEvent] = []
+            owners: list[str] = []
+            for owner in islice(left_over, around):
+                owners.append(owner)
+                events += left_over[owner][:_AGAIN]
+                if len(events) >= _AGAIN:
+                    break
+            around -= len(owners)
+            confirmed = self._publish(events)
+            for owner in owners:
+                rest = [event for event in left_over.pop(owner) if event.event_id not in confirmed]
+                if rest:
+                    left_over[owner] = rest
+            self._left -= len(confirmed)
+            sent += len(confirmed)
+            if not confirmed:
                 break
         return sent
+
+    def _publish(self, events: Sequence[OutgoingEvent]) -> Set[str]:
+        """Returns the ids of those that have left, and that is noted."""
+        try:
+            confirmed = set(self._broker.publish(events))
+        except Exception:
+            self._tally.publish_failures += 1
+            raise
+        self._store.mark_sent([event.event_id for event in events if event.event_id in confirmed])
+        if self._trail.follows:
+            self._trail.published([event for event in events if event.event_id in confirmed])
+        if len(confirmed) < len(events):
+            self._tally.publish_failures += 1
+        return confirmed
+
+
+def _owner(event: OutgoingEvent) -> str:
+    """Whose events must leave in order: what belongs to nobody waits for nothing."""
+    return event.profile_id or event.event_id
