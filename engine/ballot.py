@@ -1,5 +1,6 @@
 """The ballot: two people decide what becomes of the commands that a breaker holds back."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from domain.policy import Policy
@@ -33,7 +34,18 @@ class Ballot:
         voices[actor] = let_go
         return list(voices.values()).count(let_go) >= _VOICES_NEEDED
 
-    def close(self, breaker: str) -> None:
-        """It is decided."""
+    def decide(self, breaker: str) -> None:
+        """Two people agree. Their voices are kept until that is committed: a letter that is committed does not come
+        again when a later one is decided anew."""
         self.blown.discard(breaker)
+
+    def close(self, breaker: str) -> None:
+        """What was decided is committed."""
         self._voices.pop(breaker, None)
+
+    def restore(self, blown: Iterable[str]) -> None:
+        """Begins anew from the breakers that hold commands back; whoever spoke on them has been heard."""
+        self.blown.clear()
+        self.blown.update(blown)
+        for breaker in self._voices.keys() - self.blown:
+            del self._voices[breaker]

@@ -105,6 +105,8 @@ class Engine:
         # The next one last; and those of the last two turns, which may not be stored yet.
         self._to_carry: list[str] = []
         self._carried: tuple[list[str], list[str]] = ([], [])
+        # The breakers that this batch decides on.
+        self._decided: list[str] = []
 
     def begin(self) -> None:
         """Takes up where the engine before stopped, for the shards that are ours now."""
@@ -286,6 +288,10 @@ class Engine:
         if self.policy.breakers and not crew.confirms:
             self._watch_breakers(worked)
         self.departure.start(transaction, intake, worked)
+        if self._decided:
+            self.settle()
+            while self._decided:
+                self.ballot.close(self._decided.pop())
         return transaction
 
     def _is_ours(self, subject: str) -> bool:
@@ -301,9 +307,9 @@ class Engine:
         sizes.clear()
         sizes.update(store.segment_sizes())
         self._crew.panel.share = len(self.owned) / store.shards
-        self.blown.clear()
-        for breaker in store.blown():
-            self.blown.add(breaker)
+        self._decided.clear()
+        self.ballot.restore(store.blown())
+        for breaker in self.blown:
             self._workshop.blow(breaker)
         self.timers.clear()
         self._horizon = 0
@@ -419,7 +425,8 @@ class Engine:
         for command_id, event in self.outbox.held_by(breaker):
             (transaction.let_go if let_go else transaction.withdrawn).append(event.event_id)
             told.setdefault(event.profile_id, []).append(command_id)
-        self.ballot.close(breaker)
+        self.ballot.decide(breaker)
+        self._decided.append(breaker)
         self._workshop.reset(breaker)
         errands = []
         for profile_id, command_ids in told.items():

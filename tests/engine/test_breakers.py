@@ -10,18 +10,19 @@ from adapters.policy_files import load_policy
 from domain.calendar import DAY, HOUR
 from domain.policy import Breaker
 from engine.ballot import VoteRefused
+from sim.store import MemoryStore
 from tests.engine.test_faults import START, TELECOM, account, invoice
-from tests.engine.world import World
+from tests.engine.world import FaultyStore, Killed, World
 
 
-def wild(accounts: int, breaker: Breaker) -> World:
+def wild(accounts: int, breaker: Breaker, store: MemoryStore | None = None) -> World:
     """So many accounts overdue at once, under the telecom policy with one breaker."""
     policy = load_policy(TELECOM)
     plans = {
         name: replace(plan, measures=tuple(replace(each, confirm_within=None) for each in plan.measures))
         for name, plan in policy.plans.items()
     }
-    world = World(replace(policy, breakers=(breaker,), plans=plans))
+    world = World(replace(policy, breakers=(breaker,), plans=plans), store)
     world.settings = replace(world.settings, confirms=False)
     world.engine = world.start()
     for n in range(accounts):
@@ -77,6 +78,44 @@ def test_two_heads_withdraw_them() -> None:
     world.turn(START + DAY)
     assert blocks(world) == 10
     assert world.store.blown() == []
+
+
+def pass_a_day(world: World) -> None:
+    """However many batches that takes."""
+    while world.broker.unfinished or world.engine.next_at() <= START + DAY:
+        world.turn(START + DAY + 1)
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True])
+@pytest.mark.parametrize(("fault", "let_go", "accounts"), [
+    ("before", True, 3_000), ("before", False, 100), ("after", True, 100), ("after", False, 100)
+])  # fmt: skip
+def test_thousands_are_decided_at_once_and_no_voice_is_lost_or_kept_where_that_commit_fails(
+    fault: str, let_go: bool, accounts: int, is_pipelined: bool
+) -> None:
+    """The first voice is committed and does not come again; the second one does."""
+    store = FaultyStore()
+    world = wild(accounts, Breaker(kind="restrict", per_hour=10), store)
+    pass_a_day(world)
+    world.settings = replace(world.settings, pipelined=is_pipelined)
+    world.kill()
+    assert (blocks(world), len(store.withheld())) == (10, accounts - 10)
+    first, second, third = (managers(world, "head") + managers(world, "administrator"))[:3]
+    world.engine.vote("restrict@everyone", first, let_go=let_go)
+    world.turn(START + DAY)
+    world.engine.vote("restrict@everyone", second, let_go=let_go)
+    getattr(store, fault).add(store.commits + 1)
+    with pytest.raises(Killed):
+        world.turn(START + DAY)
+    pass_a_day(world)
+    assert store.withheld() == []
+    assert len({event.event_id for event in world.published if "block-internet" in event.routing_key}) == (
+        accounts if let_go else 10
+    )
+    assert world.engine.blown == set()
+    # Of what is held from now on, nobody has spoken yet.
+    world.engine.blown.add("restrict@everyone")
+    assert not world.engine.ballot.hear("restrict@everyone", third, let_go)
 
 
 def test_a_specialist_has_no_voice_and_nobody_votes_on_a_breaker_that_holds_nothing() -> None:
