@@ -407,7 +407,9 @@ def thaw(state: tuple[object, ...]) -> Desk:
     desk.waiting.update(waiting)
     desk.queue.update(dict.fromkeys(queue))
     untaken = [desk.tasks[task_id] for task_id in queue]
-    desk._unescalated.extend(sorted([(task.queued_at, task.task_id) for task in untaken if not task.escalated]))
+    # Of one instant in the order in which they wait, as before.
+    untaken.sort(key=_queued_at)
+    desk._unescalated.extend([(task.queued_at, task.task_id) for task in untaken if not task.escalated])
     desk.roster.turns.update(turns)
     desk.roster.take_moved(0)
     return desk
@@ -416,3 +418,7 @@ def thaw(state: tuple[object, ...]) -> Desk:
 def _above(role: str) -> str:
     """Who gets what nobody took: heads, and of what only an administrator may do an administrator."""
     return "head" if role == "specialist" else role
+
+
+def _queued_at(task: DeskTask) -> int:
+    return task.queued_at

@@ -365,3 +365,17 @@ def test_a_policy_with_other_rules_holds_from_the_instant_it_is_told() -> None:
     office.now += 1
     (assigned,) = office.change_policy(replace(policy, service_segments=(replace(nw, assign="round-robin"), south)))
     assert assigned == WorkAssigned(office.now, "P1", "P1/0/visit", "a", "rule", "round robin of 1")
+
+
+def test_tasks_that_lost_their_people_at_one_instant_escalate_in_their_order_after_a_restart_too() -> None:
+    policy = policy_of(person("chief", "head", "nw south"), ADMIN)
+    one, other = Office(policy), Office(policy, restarts=True)
+    away = person("chief", "head", "nw south", away=((MONDAY, MONDAY),))
+    script: list[tuple[Any, ...]] = [
+        *[("account", profile_id, "nw", "A") for profile_id in PROFILES],
+        *[("order", profile_id, "visit") for profile_id in ("P1", "P2", "P1")],
+        ("people", [away, ADMIN]),
+        ("time", 5 * HOUR),
+    ]
+    for step in script:
+        assert do(one, step) == do(other, step)
