@@ -368,7 +368,7 @@ def test_a_policy_with_other_rules_holds_from_the_instant_it_is_told() -> None:
 
 
 def test_tasks_that_lost_their_people_at_one_instant_escalate_in_their_order_after_a_restart_too() -> None:
-    policy = policy_of(person("chief", "head", "nw south"), ADMIN)
+    policy = policy_of(person("a", "specialist", "nw"), person("chief", "head", "nw south"), ADMIN)
     one, other = Office(policy), Office(policy, restarts=True)
     away = person("chief", "head", "nw south", away=((MONDAY, MONDAY),))
     script: list[tuple[Any, ...]] = [
