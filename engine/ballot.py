@@ -23,12 +23,12 @@ class Ballot:
     @staticmethod
     def check(actor: str, policy: Policy) -> None:
         """Raises `VoteRefused` for who has no voice."""
-        if policy.managers is None or not policy.has_role(actor, "head"):
+        if not _has_voice(actor, policy):
             raise VoteRefused(f"{actor!r} is no head or administrator")
 
-    def hear(self, breaker: str, actor: str, let_go: bool) -> bool:
-        """Counts a voice; whether two people agree now."""
-        if breaker not in self.blown:
+    def hear(self, breaker: str, actor: str, let_go: bool, policy: Policy) -> bool:
+        """Counts a voice; whether two people agree now. A letter may come from anybody who can publish."""
+        if breaker not in self.blown or not _has_voice(actor, policy):
             return False
         voices = self._voices.setdefault(breaker, {})
         voices[actor] = let_go
@@ -49,3 +49,7 @@ class Ballot:
         self.blown.update(blown)
         for breaker in self._voices.keys() - self.blown:
             del self._voices[breaker]
+
+
+def _has_voice(actor: str, policy: Policy) -> bool:
+    return policy.managers is not None and policy.has_role(actor, "head")

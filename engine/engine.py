@@ -410,7 +410,7 @@ class Engine:
                     latest = max(at, errand.arrivals[-1].message.at) if errand.arrivals else at
                     errand.arrivals.append(Arrival(ManagerChosen(latest, answer.manager), None))
                 case Voice(breaker, actor, let_go):
-                    if self.ballot.hear(breaker, actor, let_go):
+                    if self.ballot.hear(breaker, actor, let_go, self.policy):
                         afterwards.extend(self._decide_held(breaker, let_go, transaction))
                 case Release(profile_id):
                     # What is worked now is in the store's quarantine until the commit: once is enough.

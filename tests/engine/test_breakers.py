@@ -10,6 +10,7 @@ from adapters.policy_files import load_policy
 from domain.calendar import DAY, HOUR
 from domain.policy import Breaker
 from engine.ballot import VoteRefused
+from engine.letters import Voice
 from sim.store import MemoryStore
 from tests.engine.test_faults import START, TELECOM, account, invoice
 from tests.engine.world import FaultyStore, Killed, World
@@ -115,7 +116,7 @@ def test_thousands_are_decided_at_once_and_no_voice_is_lost_or_kept_where_that_c
     assert world.engine.blown == set()
     # Of what is held from now on, nobody has spoken yet.
     world.engine.blown.add("restrict@everyone")
-    assert not world.engine.ballot.hear("restrict@everyone", third, let_go)
+    assert not world.engine.ballot.hear("restrict@everyone", third, let_go, world.engine.policy)
 
 
 def test_a_specialist_has_no_voice_and_nobody_votes_on_a_breaker_that_holds_nothing() -> None:
@@ -125,6 +126,15 @@ def test_a_specialist_has_no_voice_and_nobody_votes_on_a_breaker_that_holds_noth
     world.turn(START + DAY)
     with pytest.raises(VoteRefused, match="no head"):
         world.engine.vote("restrict@everyone", managers(world, "specialist")[0], let_go=True)
+
+
+def test_voices_that_somebody_makes_up_and_publishes_open_no_breaker() -> None:
+    world = wild(30, Breaker(kind="restrict", per_hour=10))
+    world.turn(START + DAY)
+    for actor in ("eve", "mallory"):
+        world.engine._post(["shard/0"], actor, Voice("restrict@everyone", actor, True))
+    pass_a_day(world)
+    assert world.engine.blown == {"restrict@everyone"}
 
 
 def test_a_breaker_that_holds_commands_back_still_does_after_a_restart() -> None:
