@@ -12,7 +12,7 @@ from domain.profile import Profile, Promise, Schedule
 from domain.record import Record
 from domain.timing import NONE
 
-_SCHEDULE: Final = "\x1f"
+OF_SCHEDULE: Final = "\x1f"
 """Before the ids of schedules, which are kept with those of promises: the same number may be one of either."""
 
 
@@ -38,7 +38,7 @@ def decide_promise_made(profile: Profile, message: m.PromiseMade, policy: Policy
 
 
 def decide_instalments_agreed(profile: Profile, message: m.InstalmentsAgreed, policy: Policy) -> Decision:
-    if profile.ids is not None and _SCHEDULE + message.schedule_id in profile.ids:
+    if profile.ids is not None and OF_SCHEDULE + message.schedule_id in profile.ids:
         return reused("schedule", message.schedule_id)
     if profile.closed:
         return closed(profile)
@@ -131,7 +131,7 @@ def fold_promise_broken(profile: Profile, event: e.PromiseBroken) -> None:
 
 
 def fold_instalments_agreed(profile: Profile, event: m.InstalmentsAgreed) -> None:
-    _use_id(profile, _SCHEDULE + event.schedule_id)
+    _use_id(profile, OF_SCHEDULE + event.schedule_id)
     profile.schedule = Schedule(event.schedule_id, event.parts, event.checked_from, profile.ledger.arrivals)
 
 

@@ -4,14 +4,15 @@ The journal is enough: folded in order over an empty profile, its facts give the
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from domain import events as e
 from domain import messages as m
+from domain.agreements import OF_SCHEDULE
 from domain.evolve import evolve
-from domain.profile import Profile
+from domain.profile import NO_DAY, RESERVED, Profile
 from domain.record import Record
-from domain.snapshot import freeze
+from domain.snapshot import freeze, thaw
 
 # Stored under these names, with their values in order: a class may be moved, or given further fields with defaults at
 # its end, but neither renamed nor reordered.
@@ -76,10 +77,6 @@ _KINDS: Final[tuple[type[Record], ...]] = (
 FACTS: Final[dict[str, type[Record]]] = {kind.__name__: kind for kind in _KINDS}
 """Every kind of fact, by the name under which the journal stores it."""
 
-# Where a frozen profile tells who serves it, and how many of these values every state has.
-_SERVICE: Final = 3
-_SERVICE_VALUES: Final = 8
-
 _NAMES: Final[dict[type[Record], str]] = {kind: name for name, kind in FACTS.items()}
 
 
@@ -98,12 +95,26 @@ def rebuild(profile_id: str, facts: Iterable[Record]) -> Profile:
 
 
 def same(one: Profile, other: Profile) -> bool:
-    """Whether two profiles are equal but for ``version``, ``wake_at`` and ``declined``."""
-    return one.profile_id == other.profile_id and _comparable(one) == _comparable(other)
+    """Whether two profiles are equal but for ``version`` and ``wake_at``, and for what older programs did not keep."""
+    if one.profile_id != other.profile_id:
+        return False
+    return _comparable(one) == _comparable(other) or _comparable(_as_before(one)) == _comparable(_as_before(other))
 
 
 def _comparable(profile: Profile) -> list[object]:
-    """What is settled is a set: the first format had it in another order. States did not always keep ``declined``."""
-    frozen: tuple[Any, ...] = freeze(profile, settled=False)
-    service = frozen[_SERVICE][:_SERVICE_VALUES]
-    return [*frozen[:_SERVICE], service, *frozen[_SERVICE + 1 : -2], sorted(profile.ledger.settled.split("\n"))]
+    """All but ``version`` and ``wake_at``. What is settled is a set: the first format had it in another order."""
+    return [*freeze(profile, settled=False)[:-2], sorted(profile.ledger.settled.split("\n"))]
+
+
+def _as_before(profile: Profile) -> Profile:
+    """The profile as older programs of the same format of states kept it: their states are no fault of the store."""
+    found = thaw(profile.profile_id, freeze(profile))
+    found.declined = False
+    if found.ids is not None:
+        found.ids = {each.removeprefix(OF_SCHEDULE) for each in found.ids}
+    if found.outside is not None:
+        found.outside = {name: times for name, times in found.outside.items() if not name.startswith(RESERVED)}
+    if found.run is not None:
+        found.run.floor_day = max(found.run.floor_day, found.run.version_floor)
+        found.run.version_floor = NO_DAY
+    return found

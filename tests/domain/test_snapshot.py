@@ -1,5 +1,7 @@
 """A profile can be put away at any time and taken out again, and its journal is enough to make it anew."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
@@ -7,9 +9,10 @@ from domain import evolve, messages
 from domain.calendar import NEVER
 from domain.events import MeasureRequested
 from domain.journal import FACTS, fact_name, rebuild, same
-from domain.profile import Profile
+from domain.profile import NO_DAY, Profile
 from domain.snapshot import FORMAT, State, UnknownFormat, freeze, thaw
 from tests.domain.wild_story import LEDGERS, STEPS, Life, Step
+from tests.domain.world import ACCEPTED, Story, block, file, on, policy, terminate
 
 
 def plain(value: object) -> bool:
@@ -126,6 +129,28 @@ def test_profiles_differ_by_id_and_by_what_happened_but_not_by_timer() -> None:
     assert same(life.profile, other)
     assert not same(life.profile, thaw("B", freeze(life.profile)))
     assert not same(life.profile, Life().profile)
+
+
+def test_what_an_older_program_did_not_keep_is_no_difference() -> None:
+    """An instalment schedule, an approval outside of runs that was refused, a head's no to a manager, and a version
+    that came upon an amended run: the journal gives more than the states of then."""
+    rules = policy(block(1), file(5), terminate(30, approval="head"))
+    story = Story(rules).owes()
+    assert story.tell(messages.InstalmentsAgreed, "S", ((on("03-02"), 1),)) == ACCEPTED
+    assert story.tell(messages.ManagerAssigned, None, "hanna", "") == ACCEPTED
+    assert story.order("terminate") == story.reject("A/0/terminate") == ACCEPTED
+    story.until("03-03 09:00")
+    assert story.amend("block", day=3) == ACCEPTED
+    story.until("03-06").under(replace(rules, version=2)).tell(messages.PolicyPublished)
+    rebuilt, kept = rebuild("A", story.facts), thaw("A", freeze(story.profile))
+    assert rebuilt.run is not None
+    assert kept.run is not None
+    kept.ids, kept.outside, kept.declined = {"S"}, {"terminate": 1}, False
+    kept.run.floor_day, kept.run.version_floor = rebuilt.run.version_floor, NO_DAY
+    assert freeze(rebuilt)[:-2] != freeze(kept)[:-2]
+    assert same(rebuilt, kept)
+    kept.run.floor_day += 1
+    assert not same(rebuilt, kept)
 
 
 @pytest.mark.parametrize("state", [(), (FORMAT + 1,), ("x",)], ids=["empty", "newer", "no number"])
