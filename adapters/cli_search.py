@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from adapters.cli import FAILED, FINE, Failure, WrongUse
-from adapters.cli_simulate import bar
+from adapters.progress_bar import bar
 
 if TYPE_CHECKING:
     from sim.search import Trial

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from adapters.cli import FAILED, FINE, INTERRUPTED, Failure, WrongUse, explain
+from adapters.progress_bar import bar
 
 if TYPE_CHECKING:
     from adapters.experiment_file import ExperimentFile
@@ -47,19 +48,7 @@ def simulate(
     """
     from adapters.experiment_file import load_experiment
 
-    if dask is not None and workers is not None:
-        raise WrongUse("--workers are this machine's, --dask means a cluster: give one of them")
-    for name, value, most in (
-        ("profiles", profiles, 10**8),
-        ("days", days, 3_650),
-        ("replications", replications, 10**4),
-    ):
-        if value is not None and not 1 <= value <= most:
-            raise WrongUse(f"--{name} must be between 1 and {most}, not {value}")
-    if seed is not None and not 0 <= seed < 1 << 63:
-        raise WrongUse(f"--seed must be between 0 and {(1 << 63) - 1}, not {seed}")
-    if workers is not None and not 1 <= workers <= 256:
-        raise WrongUse(f"--workers must be between 1 and 256, not {workers}")
+    _check(profiles, days, replications, seed, workers, dask)
     for option, path in (("results", results), ("report", report)):
         if path is not None:
             _check_target(option, path)
@@ -101,6 +90,30 @@ def simulate(
             if not _is_written("report", lambda: written(report, outcome, about, language)):
                 status = FAILED
     return status
+
+
+def _check(
+    profiles: int | None,
+    days: int | None,
+    replications: int | None,
+    seed: int | None,
+    workers: int | None,
+    dask: str | None,
+) -> None:
+    """Refuses numbers that no run can have."""
+    if dask is not None and workers is not None:
+        raise WrongUse("--workers are this machine's, --dask means a cluster: give one of them")
+    for name, value, most in (
+        ("profiles", profiles, 10**8),
+        ("days", days, 3_650),
+        ("replications", replications, 10**4),
+    ):
+        if value is not None and not 1 <= value <= most:
+            raise WrongUse(f"--{name} must be between 1 and {most}, not {value}")
+    if seed is not None and not 0 <= seed < 1 << 63:
+        raise WrongUse(f"--seed must be between 0 and {(1 << 63) - 1}, not {seed}")
+    if workers is not None and not 1 <= workers <= 256:
+        raise WrongUse(f"--workers must be between 1 and 256, not {workers}")
 
 
 def _check_target(option: str, path: Path) -> None:
@@ -187,28 +200,3 @@ def _cluster(address: str | None) -> Iterator[Executor | None]:
         raise WrongUse(f"--dask {address}: no scheduler answers there ({error})") from None
     with client:
         yield client.get_executor(pure=False, retries=2)  # type: ignore[no-untyped-call]
-
-
-class _Bar(Protocol):
-    def __call__(self, done: int, total: int, said: str = "") -> None: ...
-
-
-@contextmanager
-def bar(does: str, total: int | None = None) -> Iterator[_Bar]:
-    """A progress bar with the time left, and a word about what is found, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total, said="": None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(does, total=total)
-
-        def progress(done: int, total: int, said: str = "") -> None:
-            shown.update(task, completed=done, total=total, description=f"{does}: {said}" if said else does)
-
-        yield progress
