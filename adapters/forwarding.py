@@ -1,12 +1,14 @@
 """Bodies that come through this process, by HTTP or from a file, beside those that RabbitMQ brings: they go its way."""
 
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Final
 
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_split import Sorter
+from engine.envelope import Unreadable
 from sim.broker import BrokerFull
 
 _WAITING_BYTES_MAX: Final = 64 << 20
@@ -22,7 +24,8 @@ class ForwardingMailbox:
     """Splits what is offered by shard and puts it into the shards' queues: the engine that works a shard may be any.
 
     A body is durable when RabbitMQ has confirmed all that was in it; until then it is tried again, so that doubles may
-    come of it, which have no effect. Runs in a thread of its own, from `start` to `stop`.
+    come of it, which have no effect. For a dead letter that is not taken only its own body waits. Runs in a thread of
+    its own, from `start` to `stop`.
     """
 
     def __init__(self, broker: RabbitBroker, shards: int) -> None:
@@ -30,6 +33,7 @@ class ForwardingMailbox:
         self._broker: Final = broker
         self._shards: Final = shards
         self._offered: Final[SimpleQueue[Offered]] = SimpleQueue()
+        self._unburied: Final[list[tuple[Offered, list[Unreadable]]]] = []
         self._lock: Final = Lock()
         self._waiting_bytes = 0
         self._room: Final = Event()
@@ -71,12 +75,10 @@ class ForwardingMailbox:
     def _run(self) -> None:
         while not self._stopping.is_set():
             taken = self._take()
-            if taken and self._forward([body for body, _ in taken]):
-                with self._lock:
-                    self._waiting_bytes -= sum(len(body) for body, _ in taken)
-                    self._room.set()
-                for _, future in taken:
-                    future.set_result(None)
+            if taken:
+                self._done(self._forward(taken))
+            if self._unburied:
+                self._done(self._bury())
 
     def _take(self) -> list[Offered]:
         """What is there, and at least one where one comes soon."""
@@ -89,21 +91,46 @@ class ForwardingMailbox:
             pass
         return taken
 
-    def _forward(self, bodies: list[bytes]) -> bool:
-        """Forwards until all of it is confirmed; False where the node stops first."""
+    def _done(self, some: list[Offered]) -> None:
+        with self._lock:
+            self._waiting_bytes -= sum(len(body) for body, _ in some)
+            self._room.set()
+        for _, future in some:
+            future.set_result(None)
+
+    def _forward(self, taken: list[Offered]) -> list[Offered]:
+        """Forwards until all of it is confirmed, or the node stops; returns the bodies that held events alone."""
+        sorter = Sorter(self._shards)
+        events_only: list[Offered] = []
+        for offered in taken:
+            sorter.sort(offered[0])
+            if sorter.unreadable:
+                self._unburied.append((offered, sorter.unreadable.copy()))
+                sorter.unreadable.clear()
+            else:
+                events_only.append(offered)
+        bodies = [(int(parcel.routing_key), parcel.body) for parcel in sorter.finish()]
         pause = _RETRY_SECONDS_MIN
         while not self._stopping.is_set():
-            sorter = Sorter(self._shards)
-            for body in bodies:
-                sorter.sort(body)
             try:
-                self._broker.forward([(int(parcel.routing_key), parcel.body) for parcel in sorter.finish()])
-                for unreadable in sorter.unreadable:
-                    self._broker.dead_letter(unreadable.body, unreadable.reason)
-                    self.dead_letters += 1
+                self._broker.forward(bodies)
             except Exception:  # the connection says what is wrong with it, and comes back
                 self._stopping.wait(pause)
                 pause = min(_RETRY_SECONDS_MAX, pause * 2)
             else:
-                return True
-        return False
+                return events_only
+        return []
+
+    def _bury(self) -> list[Offered]:
+        """Sends what is no event to the dead letters; returns the bodies of which all is there."""
+        buried: list[Offered] = []
+        with suppress(Exception):
+            while self._unburied and not self._stopping.is_set():
+                offered, letters = self._unburied[0]
+                while letters:
+                    self._broker.dead_letter(letters[0].body, letters[0].reason)
+                    del letters[0]
+                    self.dead_letters += 1
+                buried.append(offered)
+                del self._unburied[0]
+        return buried

@@ -85,7 +85,7 @@ class LogTrail(Trail):
         log = self._log
         for envelope, refusal, _ in intake.rejected:
             log.debug("event refused", **_of(envelope), reason=refusal.reason)
-        for unreadable in intake.unreadable:
+        for _, unreadable in intake.unreadable:
             log.debug("unreadable body", bytes=len(unreadable.body), reason=unreadable.reason)
         for envelope in intake.duplicates:
             log.trace("event dropped as a duplicate", **_of(envelope))

@@ -92,7 +92,7 @@ class Node:
             parts.coordination,
             LogTrail(log),
         )
-        self.service: Final = Service(self.engine, parts.broker, parts.clock, self._failed)
+        self.service: Final = Service(self.engine, parts.broker, parts.clock, self._failed, self._delayed)
         self._quarantined: int | None = None
         self.board: Final = Board(
             [
@@ -130,19 +130,25 @@ class Node:
             pass
 
     def stop(self) -> bool:
-        """Answers what is under way, finishes what was begun, lets go of everything; False where that hangs.
+        """Answers what is under way, finishes what was begun, lets go of everything; False where that takes longer than
+        ``drain``.
 
         What waits in the broker is not worked any more: whoever offered it was not answered, and offers it again.
         """
         if self._stopping.is_set():
             return True
         self._stopping.set()
+        deadline = monotonic() + self.settings.drain / SECOND
         ended = self.http is None or self.http.stop(HTTP_STOP_SECONDS)
-        for each in self.parts.beside:
-            each.stop()
-        if self._housekeeper.is_alive():
-            self._housekeeper.join(1)
-        if not self.service.stop(self.settings.drain / SECOND):
+        # All at once: with a broker that does not answer, each of them waits as long as it may.
+        beside = [Thread(target=each.stop, name="stopping", daemon=True) for each in self.parts.beside]
+        for each in beside:
+            each.start()
+        drained = self.service.stop(max(0.0, deadline - monotonic()))
+        for each in (*beside, self._housekeeper):
+            if each.is_alive():
+                each.join(max(0.0, deadline - monotonic()))
+        if not drained or any(each.is_alive() for each in beside):
             return False
         self.parts.closing.close()
         return ended
@@ -226,11 +232,17 @@ class Node:
             self.log.debug("old ids are forgotten", ids=forgotten)
 
     def _failed(self, failure: BaseException) -> None:
+        self._tell("the engine begins again from the store", failure)
+
+    def _delayed(self, failure: BaseException) -> None:
+        self._tell("what is committed could not leave, and is tried again", failure)
+
+    def _tell(self, what: str, failure: BaseException) -> None:
         """A broken world fails with every turn: the same failure is told again after a while, and how often it came."""
         self._failures += 1
-        said = in_one_line(failure)
+        said = f"{what}: {in_one_line(failure)}"
         if said == self._said and monotonic() < self._say_again_at:
             return
         self._said, self._say_again_at = said, monotonic() + SAY_AGAIN_SECONDS
-        self.log.failure("the engine begins again from the store", failure, times=self._failures)
+        self.log.failure(what, failure, times=self._failures)
         self._failures = 0

@@ -24,7 +24,7 @@ from adapters.rabbit_frames import (
 )
 from adapters.rabbit_link import RabbitUnavailable, RabbitWatch, Session
 from adapters.rabbit_parcels import Parcel
-from adapters.rabbit_topology import declare
+from adapters.rabbit_topology import OUT, declare
 
 _WINDOW: Final = 2_000
 _WINDOW_BYTES: Final = 4 * 1024 * 1024
@@ -277,6 +277,8 @@ class Outbound:
         if self._resting.get(key, 0.0) < now:
             self._watch.unroutable(*key)
         self._resting = {**self._resting, key: now + _RETURN_REST_SECONDS}
+        if self._session is not None and parcel.exchange != OUT:
+            self._session.give_up(f"the queue for {parcel.routing_key!r}, which is ours, is gone: it is declared anew")
 
 
 def _up_to(numbers: dict[int, tuple[Parcel, Flight]], last: int) -> list[int]:

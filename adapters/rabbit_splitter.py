@@ -2,11 +2,12 @@
 
 Every process has a splitter; the intake queue lets one of them work at a time, and gives its turn to the next one when
 it is gone. A body is acknowledged when all that it holds is confirmed, so a crash forwards it again: the inbox knows
-the events that it has seen.
+the events that it has seen. One whose dead letter is not taken waits for that by itself.
 """
 
 from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
 from typing import Final
 
 from adapters.rabbit_inbound import Inbound
@@ -16,6 +17,7 @@ from adapters.rabbit_parcels import Parcel, chained, dead_letter
 from adapters.rabbit_split import Sorter
 from adapters.rabbit_thread import RabbitThread
 from adapters.rabbit_topology import INTAKE
+from engine.envelope import Unreadable
 
 _AT_ONCE: Final = 1_000
 _WAIT_SECONDS: Final = 0.5
@@ -52,6 +54,9 @@ class Splitter:
         self._in_link: Final = Link(address, "splitter in", self._inbound, watch, after=self._out_link)
         self._connections: Final = RabbitThread((self._out_link, self._in_link), "splitter-rabbitmq")
         self._sorter: Final = Sorter(shards)
+        # Dead letters that were not taken, each with the tag of its delivery, which waits with it.
+        self._unburied: list[tuple[int, Unreadable]] = []
+        self._bury_at = 0.0
         self._on_failure: Final = on_failure
         self._stopping: Final = Event()
         self._thread: Final = Thread(target=self._run, name="splitter", daemon=True)
@@ -90,6 +95,7 @@ class Splitter:
             except Exception as failure:
                 self._on_failure(failure)
                 # Whatever it was: nothing was acknowledged, and what was confirmed is known to the inbox.
+                self._unburied.clear()
                 self._inbound.redeliver()
                 self._stopping.wait(delay)
                 delay = min(2 * delay, _RETRY_SECONDS_MAX)
@@ -97,26 +103,39 @@ class Splitter:
     def _turn(self) -> None:
         """One round: receive, sort, forward, acknowledge."""
         deliveries = self._inbound.receive(_AT_ONCE, _WAIT_SECONDS)
-        if not deliveries:
+        dead = self._unburied if monotonic() >= self._bury_at else []
+        if not deliveries and not dead:
             return
+        tags = [*(tag for tag, _ in dead), *(delivery.tag for delivery in deliveries)]
+        dead, self._unburied = dead.copy(), [] if dead else self._unburied
         sorter = self._sorter
         events = -sorter.events
         try:
             for delivery in deliveries:
                 sorter.sort(delivery.body)
+                dead += [(delivery.tag, each) for each in sorter.unreadable]
+                sorter.unreadable.clear()
         finally:
             parcels = [*chained(sorter.finish())]
-            unreadable = sorter.unreadable.copy()
-            sorter.unreadable.clear()
         events += sorter.events
-        parcels.extend(dead_letter(each.body, each.reason) for each in unreadable)
-        self._send(parcels)
-        self._inbound.acknowledge([delivery.tag for delivery in deliveries])
+        left = self._send(parcels, dead)
+        self._unburied += left
+        waiting = {tag for tag, _ in left}
+        self._inbound.acknowledge([tag for tag in tags if tag not in waiting])
         self.events += events
         self.bodies += len(deliveries)
-        self.dead_letters += len(unreadable)
+        self.dead_letters += len(dead) - len(left)
 
-    def _send(self, parcels: list[Parcel]) -> None:
-        flight = self._outbound.send(parcels)
-        if not flight.is_complete:
-            raise RabbitUnavailable(flight.failures[0] if flight.failures else "RabbitMQ did not answer")
+    def _send(self, parcels: list[Parcel], dead: list[tuple[int, Unreadable]]) -> list[tuple[int, Unreadable]]:
+        """Returns the dead letters that were not taken: only their own deliveries wait for that."""
+        letters = [dead_letter(each.body, each.reason) for _, each in dead]
+        flight = self._outbound.send([*parcels, *letters])
+        if flight.is_complete:
+            return []
+        why = RabbitUnavailable(flight.failures[0] if flight.failures else "RabbitMQ did not answer")
+        confirmed = set(map(id, flight.confirmed))
+        if not confirmed.issuperset(map(id, parcels)):
+            raise why
+        self._bury_at = monotonic() + _RETRY_SECONDS_MAX
+        self._on_failure(why)
+        return [each for each, letter in zip(dead, letters, strict=True) if id(letter) not in confirmed]

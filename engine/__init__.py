@@ -6,5 +6,5 @@ acknowledged or sent. Everything outside is a port: Store, StoreReader, Broker, 
 May import: domain and actors. Knows no concrete database, broker or clock.
 
 Start with ports.py (what the engine asks of the world), then engine.py (a turn), intake.py, batch.py (what is written
-down), departure.py (what leaves, and when), outbox.py, service.py (turn after turn), lanes.py.
+down), departure.py (what leaves, and when), onward.py, outbox.py, service.py (turn after turn), lanes.py.
 """

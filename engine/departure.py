@@ -12,6 +12,7 @@ from typing import Final
 from actors.errand import Errand
 from engine.intake import Door, Intake
 from engine.last_look import commanded_runs
+from engine.onward import Onward
 from engine.outbox import Outbox
 from engine.ports import Broker, Store, Transaction
 from engine.tally import Tally
@@ -34,6 +35,7 @@ class Departure:
         self._door: Final = door
         self._outbox: Final = outbox
         self._tally: Final = tally
+        self._onward: Final = Onward(broker)
         self._committer: Final = ThreadPoolExecutor(1, "commit") if pipelined else None
         self._under_way: Future[None] | None = None
         # Whose commands may be leaving meanwhile; and whether older events could not leave.
@@ -57,10 +59,11 @@ class Departure:
             under_way.result()
 
     def give_up(self) -> None:
-        """Waits for what is under way, whatever becomes of it."""
+        """Waits for what is under way, whatever becomes of it; what was not acknowledged comes again."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             under_way.exception()
+        self._onward.forget()
 
     def stop(self) -> None:
         """Nothing departs any more."""
@@ -75,12 +78,11 @@ class Departure:
         return self._left_over or self._outbox.withheld > 0 or not self._leaving.isdisjoint(runs)
 
     def pump(self) -> None:
-        """Publishes what waits, with nothing under way."""
-        try:
-            self._outbox.pump()
-        except Exception as failure:
-            # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
-            self.failure = failure
+        """Has another go at what could not leave, with nothing under way."""
+        if len(self._onward):
+            self._acknowledge(Intake())
+        if len(self._outbox):
+            self._publish()
 
     def _finish(self, transaction: Transaction, intake: Intake) -> None:
         if transaction:
@@ -88,13 +90,25 @@ class Departure:
             self._store.commit(transaction)
             self._tally.committed(len(intake.inbox), perf_counter() - began)
         self._door.committed(transaction.inbox)
-        if intake.misdirected:
-            self._broker.forward(intake.misdirected)
-        if intake.tags:
-            self._broker.acknowledge(intake.tags)
+        self._acknowledge(intake)
         if intake.inbox:
             self._tally.event_seconds.add(perf_counter() - intake.taken_at, len(intake.inbox))
         self._outbox.drop(transaction.withdrawn)
         self._outbox.let_go(transaction.let_go)
         self._outbox.add(transaction.outbox)
-        self.pump()
+        self._publish()
+
+    def _acknowledge(self, intake: Intake) -> None:
+        """What is committed, as far as nothing of it has to go elsewhere first."""
+        done = self._onward.pass_on(intake)
+        if self._onward.failure is not None:
+            self.failure = self._onward.failure
+        if done:
+            self._broker.acknowledge(done)
+
+    def _publish(self) -> None:
+        try:
+            self._outbox.pump()
+        except Exception as failure:
+            # Durable and acknowledged all the same; it goes with the next batch, or when there is nothing else to do.
+            self.failure = failure

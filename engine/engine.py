@@ -153,9 +153,12 @@ class Engine:
     def rest(self) -> None:
         """Nothing to do: what is in flight lands, and what did not leave is tried again."""
         self._mend()
-        self.settle_or_recover()
-        if len(self.outbox):
+        try:
+            self.settle()
             self.departure.pump()
+        except Exception:
+            self._recover()
+            raise
 
     def tend(self) -> bool:
         """Keeps to the shards that are ours: renews leases, gives up what falls to others, takes over what falls to us.
@@ -256,8 +259,6 @@ class Engine:
         intake = self._door.take(deliveries)
         if until is None:
             until = self._clock.now() + 1
-        for unreadable in intake.unreadable:
-            self._broker.dead_letter(unreadable.body, unreadable.reason)
         due = [] if backlog else self._due(until)
         errands = {profile_id: Errand(profile_id, [], until) for profile_id in due}
         for profile_id, arrivals in intake.arrivals.items():

@@ -28,10 +28,11 @@ class Intake:
     inbox: list[tuple[str, str, int]] = field(default_factory=list)
     rejected: list[tuple[Envelope, Refusal, int]] = field(default_factory=list)
     duplicates: list[Envelope] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[tuple[int, Unreadable]] = field(default_factory=list)
+    """With the tag of the delivery."""
     letters: list[tuple[Letter, int]] = field(default_factory=list)
-    misdirected: list[tuple[int, bytes]] = field(default_factory=list)
-    """Events of another shard than the one whose queue they came from."""
+    misdirected: list[tuple[int, int, bytes]] = field(default_factory=list)
+    """Events of another shard than the one whose queue they came from: the tag, the right shard, the body."""
     tags: list[int] = field(default_factory=list)
     last_at: int = 0
     taken_at: float = field(default_factory=perf_counter)
@@ -60,12 +61,12 @@ class Door:
             intake.tags.append(delivery.tag)
             for event in self._decode(delivery.body):
                 if isinstance(event, Envelope):
-                    if delivery.shard is not None and not self._is_for(event, delivery.shard, intake):
+                    if delivery.shard is not None and not self._is_for(event, delivery, intake):
                         continue
                     envelopes.append(event)
                 else:
                     self._tally.events["", "unreadable"] += 1
-                    intake.unreadable.append(event)
+                    intake.unreadable.append((delivery.tag, event))
         keys = [envelope.key() for envelope in envelopes]
         seen = self._store.seen(keys)
         in_flight = self._in_flight
@@ -101,13 +102,13 @@ class Door:
         intake.last_at = at
         return intake
 
-    def _is_for(self, envelope: Envelope, shard: int, intake: Intake) -> bool:
+    def _is_for(self, envelope: Envelope, delivery: Delivery, intake: Intake) -> bool:
         """Whether an event belongs to the shard whose queue it came from; else it goes on to its own."""
         right = shard_of(envelope.subject or "", self._shards)
-        if right == shard:
+        if right == delivery.shard:
             return True
-        self._tally.events[envelope.type or "", "forwarded"] += 1
-        intake.misdirected.append((right, envelope.body))
+        self._tally.count(envelope.counted_type, "forwarded")
+        intake.misdirected.append((delivery.tag, right, envelope.body))
         return False
 
     def arrived_before(self, held: HeldEvent) -> Arrival | None:

@@ -22,11 +22,17 @@ class Service:
 
     Messages that waited while the engine was away take effect first; only then do timers fire. A turn that fails is
     told to ``on_failure`` and begins again from the store, later each time, for as long as it takes: a process started
-    anew would find the same database away, or the same broker full.
+    anew would find the same database away, or the same broker full. Why something that is committed could not leave yet
+    is told to ``on_delay``.
     """
 
     def __init__(
-        self, engine: Engine, broker: Broker, clock: Clock, on_failure: Callable[[BaseException], None]
+        self,
+        engine: Engine,
+        broker: Broker,
+        clock: Clock,
+        on_failure: Callable[[BaseException], None],
+        on_delay: Callable[[BaseException], None],
     ) -> None:
         self.engine: Final = engine
         self.failure: BaseException | None = None
@@ -35,6 +41,7 @@ class Service:
         self._broker: Final = broker
         self._clock: Final = clock
         self._on_failure: Final = on_failure
+        self._on_delay: Final = on_delay
         self._stopping: Final = threading.Event()
         self._ready: Final = threading.Event()
         self._caught_up: Final = threading.Event()
@@ -120,16 +127,16 @@ class Service:
             left = backlog - len(deliveries)
         if deliveries or self.engine.is_due(self._clock.now()):
             self.engine.turn(deliveries, backlog=backlog > 0)
-            self._tell_of_failed_publishing()
         else:
             self.engine.rest()
+        self._tell_of_what_stayed()
         return left
 
-    def _tell_of_failed_publishing(self) -> None:
+    def _tell_of_what_stayed(self) -> None:
         departure = self.engine.departure
         failure, departure.failure = departure.failure, None
         if failure is not None:
-            self._on_failure(failure)
+            self._on_delay(failure)
 
     def _wait_seconds(self) -> float:
         if self.engine.is_busy:

@@ -12,7 +12,7 @@ from yarl import URL
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_frames import ack
 from adapters.rabbit_link import RabbitAddress, RabbitUnavailable
-from adapters.rabbit_topology import OUT, shard_queue
+from adapters.rabbit_topology import DEAD, OUT, shard_queue
 from adapters.rabbit_topology import SHARDS as BY_SHARD
 from engine.ports import OutgoingEvent
 from tests.adapters.rabbit_worker import KEY, SHARDS, Heard, Worker, at_work, body, judge, shard_of_number
@@ -226,6 +226,29 @@ def test_a_queue_that_somebody_deletes_is_made_anew_and_worked(rabbit_url: str) 
         assert until(lambda: worker.broker.reconnects > 0 and worker.broker.is_connected)
         publish(rabbit_url, 0, 50)
         assert until(lambda: len(set(arrived_so_far(rabbit_url))) >= 50)
+
+
+def test_a_deleted_queue_of_dead_letters_is_made_anew(rabbit_url: str) -> None:
+    broker = RabbitBroker(RabbitAddress(url=rabbit_url), SHARDS)
+    broker.start()
+    try:
+        with PlainClient(rabbit_url) as operator:
+            operator.channel.queue_delete(DEAD)
+        with pytest.raises(RabbitUnavailable, match=r"no queue is bound|is gone"):
+            broker.dead_letter(b"x", "why")
+        assert until(lambda: _buried(broker, b"x"))
+        with PlainClient(rabbit_url) as operator:
+            assert [body for _, _, body in operator.get(DEAD)] == [b"x"]
+    finally:
+        broker.disconnect()
+
+
+def _buried(broker: RabbitBroker, body: bytes) -> bool:
+    try:
+        broker.dead_letter(body, "why")
+    except RabbitUnavailable:
+        return False
+    return True
 
 
 def test_what_is_held_in_memory_is_bounded_whatever_waits(rabbit_url: str) -> None:

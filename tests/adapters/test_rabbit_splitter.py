@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters import rabbit_splitter
 from adapters.cloud_events import decode
 from adapters.rabbit_broker import RabbitBroker
 from adapters.rabbit_link import RabbitAddress
+from adapters.rabbit_parcels import Parcel, dead_letter
 from adapters.rabbit_splitter import Splitter
-from adapters.rabbit_topology import DEAD, IN, INTAKE, REASON, shard_queue
+from adapters.rabbit_topology import DEAD, IN, INTAKE, OUT, REASON, shard_queue
 from domain.shards import shard_of
 from tests.contracts.broker_contract import collect, until
 from tests.services.plain_client import PlainClient
@@ -98,6 +100,23 @@ def test_what_is_no_event_is_dead_byte_for_byte_and_of_a_batch_only_that_element
     assert [body for _, _, body in dead] == [b"\xff\xfe", b"7", b""]
     assert all(properties.headers[REASON] for _, properties, _ in dead)
     assert [each for some in door.shards().values() for each in some] == [event(1, 1), event(1, 2)]
+
+
+def test_a_dead_letter_that_is_not_taken_holds_up_its_own_body_alone(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbit_splitter, "_RETRY_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(rabbit_splitter, "dead_letter", lambda body, reason: Parcel(OUT, "nobody.listens", body))
+    splitter = door.split()
+    door.plain.publish(IN, "x", event(1, 1), b"[7," + event(1, 2) + b"]", event(1, 3))
+    assert until(lambda: splitter.events == 3 and len(door.failures) > 1)
+    assert splitter.dead_letters == 0
+    monkeypatch.setattr(rabbit_splitter, "dead_letter", dead_letter)
+    assert until(lambda: splitter.dead_letters == 1)
+    assert [body for _, _, body in door.plain.get(DEAD)] == [b"7"]
+    assert [each for some in door.shards().values() for each in some] == [event(1, n) for n in (1, 2, 3)]
+    assert splitter._inbound.unfinished == 0
+    assert splitter.bodies == 3
 
 
 def test_a_faulty_event_goes_on_to_the_engine_which_says_why(door: Door) -> None:

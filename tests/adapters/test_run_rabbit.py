@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from yarl import URL
 from tests.adapters.run_process import Node
 from tests.adapters.test_run import debt, expected, payment
 from tests.services.plain_client import PlainClient
+from tests.services.proxy import Proxy
 from tests.services.rabbit_hosts import hosts, rabbit_url
 
 __all__ = ["hosts", "rabbit_url"]
@@ -22,16 +24,20 @@ JSON = {"content-type": "application/cloudevents+json"}
 def node(tmp_path: Path, rabbit_url: str) -> Iterator[Node]:
     """A node on RabbitMQ, with its store in a file; gone after the test."""
     node = Node(tmp_path / "node")
-    url = URL(rabbit_url)
+    feed(node, URL(rabbit_url))
+    yield node
+    if node.process is not None and node.process.poll() is None:
+        node.end(signal.SIGKILL)
+
+
+def feed(node: Node, url: URL) -> None:
+    """The node's settings, with RabbitMQ at this address."""
     settings = node.folder / "dms.toml"
     (node.folder / "password").write_text(url.password or "guest")
     settings.write_text(
         'policy = "policy.toml"\nhttp = "127.0.0.1:0"\nlog.format = "json"\nshards = 8\nbroker.url = '
         f'"{url.with_password(None)}"\nbroker.password_file = "{node.folder / "password"}"\n'
     )
-    yield node
-    if node.process is not None and node.process.poll() is None:
-        node.end(signal.SIGKILL)
 
 
 def test_events_come_from_rabbitmq_and_by_http_and_commands_leave_to_it(node: Node, rabbit_url: str) -> None:
@@ -74,4 +80,40 @@ def test_events_come_from_rabbitmq_and_by_http_and_commands_leave_to_it(node: No
         node.wait_for(lambda: received_in_all(paid))
         assert client.bodies("dms.dead") == [b"no event"]
         assert rejections == ["invalid"]
+        assert node.end(signal.SIGTERM) == 0
+
+
+def test_it_stops_in_time_though_rabbitmq_answers_nothing_and_sends_the_rest_when_it_is_back(
+    node: Node, rabbit_url: str
+) -> None:
+    url = URL(rabbit_url)
+    assert url.host is not None
+    assert url.port is not None
+    with Proxy(url.host, url.port) as proxy, PlainClient(rabbit_url) as client:
+        feed(node, url.with_host("127.0.0.1").with_port(proxy.port))
+        node.start()
+        node.url()
+        client.bind("receiver", "dms.out", "#")
+        node.wait_for(lambda: node.has_said("working"))
+        proxy.swallows_answers = True
+        client.publish("dms.in", "", *(json.dumps(each).encode() for number in range(1, 50) for each in debt(number)))
+        with pytest.raises(httpx.ReadTimeout):  # nobody has confirmed it
+            httpx.post(f"{node.url()}/api/v1/events", json=debt(50), timeout=0.5)
+        began = time.monotonic()
+        node.end(signal.SIGTERM)
+        assert time.monotonic() - began < 15.0
+        proxy.heal()
+        node.start()
+        wanted = {f"ACC-{number}": expected(number, paid=False) for number in range(1, 51)}
+        received: dict[str, list[str]] = {}
+
+        def all_received() -> bool:
+            for body in client.bodies("receiver"):
+                event = json.loads(body)
+                if event["type"] == "dms.measure.requested.v1":
+                    commands = received.setdefault(event["subject"], [])
+                    commands.extend({event["data"]["command_id"]}.difference(commands))
+            return received == wanted
+
+        node.wait_for(all_received)
         assert node.end(signal.SIGTERM) == 0

@@ -44,7 +44,7 @@ def test_a_database_may_be_away_for_any_number_of_turns(monkeypatch: pytest.Monk
     monkeypatch.setattr("engine.service._PAUSE_SECONDS_MAX", 0.0)
     told: list[BaseException] = []
     away = Away(200)
-    service = Service(cast(Engine, away), cast(Broker, away), VirtualClock(), told.append)
+    service = Service(cast(Engine, away), cast(Broker, away), VirtualClock(), told.append, told.append)
     service.start()
     assert away.is_back.wait(10)
     service.join(10)
