@@ -84,6 +84,9 @@ def _measure(table: Table, name: str, contact: ContactRules, scope: Scope, *, pr
         table.fault("reverse", f"a measure of kind {kind} has no reverse", "only restrict takes something away")
     common = _common(table, name, kind, scope, at=DEFAULT_AT)
     _within_hours(table, common, contact)
+    if business_days and contact.workday is not None and common.is_contact and common.at >= contact.workday.closes:
+        said = f"at {time_of(common.at)} is after the contact hours of every business day"
+        table.fault("at", f"{said} ({hours_words(contact.workday)})", "or leave out business_days")
     return replace(common, day=day, business_days=business_days, approval=approval, reverse=reverse)
 
 

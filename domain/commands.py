@@ -28,6 +28,19 @@ def command_id_after(run_id: str, issued: tuple[str, ...], name: str, before: in
     return f"{run_id}/{name}" if times == 0 else f"{run_id}/{name}/{times + 1}"
 
 
+def with_sent(run: Run, command_id: str, name: str) -> tuple[str, ...]:
+    """What the run has issued, now that the command of an id that was kept for its approval leaves."""
+    first = f"{run.run_id}/{name}"
+    time = 1 if command_id == first else int(command_id[len(first) + 1 :])
+    names = list(run.issued)
+    for index, each in enumerate(names):
+        if each == name or each == RESERVED + name:
+            time -= 1
+            if time == 0:
+                names[index] = name
+    return tuple(names)
+
+
 def run_number(run_id: str) -> int:
     """The number at the end of ``<profile>/<n>``."""
     return int(run_id[run_id.rindex("/") + 1 :])

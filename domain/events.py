@@ -143,16 +143,21 @@ class OverdueCleared(Record):
 
 
 class MeasureSkipped(Record):
-    """A measure of the run is passed over: its condition was false, or a head said no."""
+    """A measure of the run is passed over: its condition was false, or a head said no.
 
-    __slots__ = ("measure", "step", "why")
-    __match_args__ = ("at", "measure", "step", "why")
+    With ``step`` 0 it is one that waited by itself, ordered or approved; ``plan`` and ``in_run`` then say which.
+    """
 
-    def __init__(self, at: int, measure: str, step: int, why: str) -> None:
+    __slots__ = ("measure", "step", "why", "plan", "in_run")
+    __match_args__ = ("at", "measure", "step", "why", "plan", "in_run")
+
+    def __init__(self, at: int, measure: str, step: int, why: str, plan: str = "", in_run: bool = True) -> None:
         self.at = at
         self.measure: Final = measure
         self.step: Final = step
         self.why: Final = why
+        self.plan: Final = plan
+        self.in_run: Final = in_run
 
 
 class AttributeIgnored(Record):

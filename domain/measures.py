@@ -2,11 +2,11 @@
 
 from domain import events as e
 from domain.calendar import NEVER
-from domain.commands import BY_PLAN, fired, next_command_id, run_number
+from domain.commands import BY_ORDER, BY_PLAN, fired, next_command_id, run_number, with_sent
 from domain.contacts import count_contact
 from domain.events import MeasureSkipped, TaskOpened
 from domain.policy import Policy
-from domain.profile import RESERVED, Profile, Run, Sent
+from domain.profile import Pending, Profile, Run, Sent
 from domain.record import Record
 from domain.restrictions import restrict
 from domain.rules import allows
@@ -92,7 +92,7 @@ def fold_requested(profile: Profile, event: e.MeasureRequested) -> None:
     elif event.run_id is None:
         profile.send_reserved(event.command_id)
     elif run is not None:
-        run.issued = _sent_now(run.issued, event.measure)
+        run.issued = with_sent(run, event.command_id, event.measure)
     if event.kind == "restrict":
         restrict(profile, event)
     if run is not None and event.counts:
@@ -118,39 +118,50 @@ def _count_issue(profile: Profile, run_id: str | None, name: str) -> None:
         past_runs[index] = (*past_runs[index], name)
 
 
-def _sent_now(issued: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """The id that was kept last for this name is in use."""
-    names = list(issued)
-    for index in range(len(names) - 1, -1, -1):
-        if names[index] == RESERVED + name:
-            names[index] = name
-            break
-    return tuple(names)
-
-
 def _drop_sent(profile: Profile, event: e.MeasureRequested) -> bool:
     """The pending measure that this command carries out waits no longer; whether its id was counted when it began."""
-    reserved = False
     assert profile.pending is not None
+    found: Pending | None = None
     for pending in profile.pending:
-        if pending.granted and pending.measure == event.measure and pending.command_id in ("", event.command_id):
-            reserved = pending.command_id != ""
-            profile.pending.remove(pending)
+        if not pending.granted:
+            continue
+        if pending.command_id == event.command_id or (pending.command_id == "" and _is_order_of(pending, event)):
+            found = pending
             break
+    if found is None:
+        return False
+    profile.pending.remove(found)
     if not profile.pending:
         profile.pending = None
-    return reserved
+    return found.command_id != ""
+
+
+def _is_order_of(pending: Pending, event: e.MeasureRequested) -> bool:
+    """Whether this command is what was ordered; the plan's own measure of the same name may come while it waits."""
+    return (
+        event.reason == BY_ORDER
+        and pending.measure == event.measure
+        and pending.plan == event.plan
+        and pending.in_run == (event.run_id is not None)
+    )
 
 
 def fold_skipped(profile: Profile, event: e.MeasureSkipped) -> None:
     if event.step == 0:
         if profile.pending is not None:
-            profile.pending = [
-                each for each in profile.pending if not (each.granted and each.measure == event.measure)
-            ] or None
+            profile.pending = [each for each in profile.pending if not _is_dropped(each, event)] or None
         return
     run = profile.run
     assert run is not None
     run.skipped = (*run.skipped, event.measure)
     if event.step == run.cursor + 1:
         run.cursor = event.step
+
+
+def _is_dropped(pending: Pending, event: e.MeasureSkipped) -> bool:
+    """Whether this one waits no longer. Journals of older programs do not say of which plan the measure was."""
+    return (
+        pending.granted
+        and pending.measure == event.measure
+        and (event.plan == "" or (pending.plan == event.plan and pending.in_run == event.in_run))
+    )

@@ -62,7 +62,8 @@ def decide_rejected(profile: Profile, message: m.MeasureRejected, policy: Policy
     run = profile.run
     plan = policy.plans.get(pending.plan)
     step = plan.step(pending.measure) if plan is not None else None
-    if run is not None and run.plan == pending.plan and step is not None and pending.measure not in run.fired:
+    is_of_plan = run is not None and pending.in_run and run.plan == pending.plan
+    if run is not None and is_of_plan and step is not None and pending.measure not in run.fired:
         events.append(e.MeasureSkipped(message.at, pending.measure, step, "rejected"))
     return Decision(events)
 
@@ -125,7 +126,8 @@ def _granted(
     plan = policy.plans.get(pending.plan)
     step = plan.step(pending.measure) if plan is not None else None
     if plan is None or step is None:
-        return [MeasureSkipped(now, pending.measure, 0, "gone from the policy")], NEVER
+        gone = MeasureSkipped(now, pending.measure, 0, "gone from the policy", pending.plan, pending.in_run)
+        return [gone], NEVER
     measure = plan.measures[step - 1]
     instant = now if pending.ordered else max(now, hold_end(profile, policy))
     instant, bound = admitted(profile, policy, measure, instant, AT_ONCE, 0, False)

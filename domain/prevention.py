@@ -3,12 +3,13 @@
 from domain import events as e
 from domain.calendar import NEVER
 from domain.commands import BY_PREVENTION, next_command_id
-from domain.events import MeasureRequested, PreventionSettled, ReminderDue
+from domain.events import MeasureRequested, PreventionSettled, ReminderDue, TaskOpened
 from domain.ledger import Item
 from domain.policy import Policy, Prevention
 from domain.profile import Profile
 from domain.record import Record
 from domain.rules import allows
+from domain.tasks import task_id_for
 from domain.timing import ALL, contact_opening
 
 
@@ -128,10 +129,11 @@ def warning(
     """A prevention measure goes; ``item`` is the one whose due date it reminds of."""
     measure = rule.measure
     confirm_within = measure.confirm_within if measure.confirm_within is not None else 0
+    command_id = next_command_id(profile, None, rule.name)
     events: list[Record] = [
         MeasureRequested(
             at,
-            next_command_id(profile, None, rule.name),
+            command_id,
             rule.name,
             measure.kind,
             measure.target,
@@ -158,6 +160,9 @@ def warning(
             0,
         )
     ]
+    if measure.kind == "task":
+        task_id = task_id_for(profile, command_id, "measure")
+        events.append(TaskOpened(at, task_id, rule.name, command_id, "measure", None, False, False))
     events.append(PreventionSettled(at, rule.name, item, True))
     return events
 

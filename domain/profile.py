@@ -138,10 +138,10 @@ class Sent:
     At ``deadline`` it is sent again or given up; for a reversal, reported as not restored in time. ``reported``: the
     executing system said that it failed. ``settled``: it is not sent again whatever is reported (given up, or its run
     has ended). ``cured_in``: a failed restriction, and the run that was cured without giving it
-    back; confirmed after all, it is.
+    back; confirmed after all, it is. ``cured_under``: that run's plan, where it is not the command's own.
     """
 
-    __slots__ = ("command", "cured_in", "deadline", "reported", "settled")
+    __slots__ = ("command", "cured_in", "cured_under", "deadline", "reported", "settled")
 
     def __init__(
         self,
@@ -150,12 +150,14 @@ class Sent:
         reported: bool = False,
         settled: bool = False,
         cured_in: str | None = None,
+        cured_under: str | None = None,
     ) -> None:
         self.command: Final[MeasureRequested] = command
         self.deadline: int = deadline
         self.reported: bool = reported
         self.settled: bool = settled
         self.cured_in: str | None = cured_in
+        self.cured_under: str | None = cured_under
 
 
 class Run:

@@ -117,20 +117,22 @@ def reversals(profile: Profile, policy: Policy, run: Run, at: int, today: int, o
 
 
 def late_reversal(profile: Profile, policy: Policy, sent: Sent, at: int) -> MeasureRequested | None:
-    """A restriction that had failed took effect after its cure: the service is given back, in the run that took it.
+    """A restriction that had failed took effect after its cure: the service is given back, in the run that was cured.
 
     None where the run there is now has taken it away as well, and gives it back when it is cured itself.
     """
     command = sent.command
-    if command.reverse is None or command.run_id is None or _same_in_run(profile, command) is not None:
+    run_id = sent.cured_in
+    if command.reverse is None or run_id is None or _same_in_run(profile, command) is not None:
         return None
     assert profile.past_runs is not None
-    issued = profile.past_runs[run_number(command.run_id) - 1]
+    issued = profile.past_runs[run_number(run_id) - 1]
+    plan = sent.cured_under if sent.cured_under is not None else command.plan
     today = policy.zone.day(at)
     overdue, oldest = standing(profile, today)
     return _restoration(
-        policy, command_id_after(command.run_id, issued, command.reverse), command.measure, command.reverse,
-        command.target, command.run_id, command.plan, BY_CURE, at, today, overdue, today - oldest if oldest > 0 else 0,
+        policy, command_id_after(run_id, issued, command.reverse), command.measure, command.reverse,
+        command.target, run_id, plan, BY_CURE, at, today, overdue, today - oldest if oldest > 0 else 0,
     )  # fmt: skip
 
 
@@ -143,6 +145,7 @@ def note_cured(profile: Profile, run: Run) -> None:
             sent = profile.outstanding.get(command_id)
             if sent is not None:
                 sent.cured_in = run.run_id
+                sent.cured_under = run.plan if run.plan != sent.command.plan else None
 
 
 def _same_in_run(profile: Profile, command: MeasureRequested) -> Restriction | None:
@@ -231,6 +234,7 @@ def _forget_others(profile: Profile, sent: Sent) -> None:
     for other in (profile.outstanding or {}).values():
         if other.cured_in == sent.cured_in and _service(other.command) == _service(sent.command):
             other.cured_in = None
+            other.cured_under = None
 
 
 def _service(command: MeasureRequested) -> tuple[str, str, str | None]:

@@ -34,14 +34,18 @@ def decide_plan_amended(profile: Profile, message: m.PlanAmended, policy: Policy
         return closed(profile)
     if run is None:
         return refused("no_run", "there is no run to amend")
-    events: list[Record] = [message]
+    skips: dict[str, bool] = {}
     for measure, skip, _ in message.changes:
         if measure in run.fired:
             return refused("not_changeable", f"measure {measure!r} has fired already")
-        if skip:
-            events.extend(_no_longer_waiting(profile, run.plan, measure, message.at, message.actor))
+        if skip is not None:
+            skips[measure] = skip  # of two changes of one measure the last counts
     if not policy.has_role(message.actor, "specialist"):
         return not_allowed(message.actor, "amend the plan")
+    events: list[Record] = [message]
+    for measure, skip in skips.items():
+        if skip:
+            events.extend(_no_longer_waiting(profile, run.plan, measure, message.at, message.actor))
     return Decision(events)
 
 
@@ -51,7 +55,7 @@ def _no_longer_waiting(profile: Profile, plan: str, measure: str, at: int, actor
     for pending in profile.pending or ():
         if pending.in_run and pending.plan == plan and pending.measure == measure:
             if pending.granted:
-                events.append(e.MeasureSkipped(at, measure, 0, "amended"))
+                events.append(e.MeasureSkipped(at, measure, 0, "amended", plan, True))
             else:
                 events.extend(approval_closed(profile, pending.command_id, at, actor, "skipped"))
     return events

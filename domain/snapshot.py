@@ -185,7 +185,12 @@ def _frozen_waiting(profile: Profile) -> State:
         if tasks
         else None,
         tuple(
-            [(_frozen_command(s.command), s.deadline, s.reported, s.settled, s.cured_in) for s in outstanding.values()]
+            [
+                (_frozen_command(s.command), s.deadline, s.reported, s.settled, s.cured_in)
+                if s.cured_under is None
+                else (_frozen_command(s.command), s.deadline, s.reported, s.settled, s.cured_in, s.cured_under)
+                for s in outstanding.values()
+            ]
         )
         if outstanding
         else None,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.policy_files import load_policy
 from tests.adapters.policy_texts import MINIMAL, WHOLE, marked, refused
 
 HOURS = 'hours = { workday = "08:00-22:00", dayoff = "09:00-20:00" }'
@@ -185,6 +186,21 @@ def test_a_wrong_policy_is_refused_with_the_line_and_the_reason(tmp_path: Path, 
     assert sorted({fault.line for fault in error.faults}) == marked(text), str(error)
     assert complaint in str(error)
     assert re.fullmatch(r".*policy\.toml:\d+: .+", str(error).splitlines()[0])
+
+
+def test_a_contact_on_business_days_after_their_hours_is_refused_since_it_could_never_go(tmp_path: Path) -> None:
+    text = (
+        MINIMAL.replace(
+            "[[segment]]", '[contact]\nhours = { workday = "08:00-18:00", dayoff = "09:00-20:00" }\n[[segment]]'
+        )
+        + '[[plans.internet.measure]]\nname = "ring"\nkind = "call"\nday = 1\nat = "19:00"  # !\nbusiness_days = true\n'
+    )
+    (tmp_path / "policy.toml").write_text(text, encoding="utf-8")
+    error = refused(tmp_path / "policy.toml")
+    assert [fault.line for fault in error.faults] == marked(text)
+    assert "at 19:00 is after the contact hours of every business day (08:00-18:00)" in str(error)
+    (tmp_path / "policy.toml").write_text(text.replace("business_days = true", ""), encoding="utf-8")
+    assert load_policy(tmp_path / "policy.toml").plans["internet"].measures[0].name == "ring"
 
 
 def test_every_fault_is_reported_not_only_the_first(tmp_path: Path) -> None:

@@ -151,6 +151,65 @@ def test_an_unknown_measure_is_not_ordered_and_an_ordered_ending_ends_the_run() 
     assert story.runs[2:] == ["03-04 00:00 terminate (ordered)", "03-04 00:00 run 1 terminated"]
 
 
+def test_ordered_again_while_its_approval_waits_each_keeps_its_own_id() -> None:
+    story = Story(policy(block(1, approval="head"))).owes().until("03-03 12:00")
+    story.tell(m.HoldPlaced, "H", on("03-05"), "flood")
+    assert (story.approve("A/1/block"), story.order("block")) == (ACCEPTED, ACCEPTED)
+    assert story.until("03-07").names() == ["A/1/block"]
+    assert (story.confirm("A/1/block"), story.confirm("A/1/block/2")) == (ACCEPTED, "unknown_reference")
+    assert story.approve("A/1/block/2") == ACCEPTED
+    assert (story.names()[1:], story.confirm("A/1/block/2")) == (["A/1/block/2"], ACCEPTED)
+
+
+def test_a_no_to_what_was_ordered_before_the_run_is_no_answer_to_the_plans_own_question() -> None:
+    story = Story(policy(block(1, approval="head"), file(2)))
+    assert story.order("block") == ACCEPTED
+    story.owes().until("03-04")
+    assert story.tasks[1:] == ["03-03 10:00 approval task A/1/block opens"]
+    assert story.reject("A/0/block") == ACCEPTED
+    assert story.until("03-10").commands == []
+    assert story.reject("A/1/block") == ACCEPTED
+    assert story.until("03-20").commands == ["03-10 10:00 file"]
+
+
+def test_what_waits_is_told_apart_by_the_run_it_was_ordered_in() -> None:
+    hours = contact("09:00-18:00", "09:00-18:00")
+    story = Story(policy(ring(2, at="09:00"), contact=hours)).until("03-02 20:00")
+    assert story.order("ring") == ACCEPTED
+    story.owes().until("03-04 12:00")
+    assert story.commands == ["03-03 09:00 ring (ordered)", "03-04 09:00 ring"]
+    assert story.names() == ["A/0/ring", "A/1/ring"]
+
+
+def test_the_plans_own_measure_does_not_take_the_place_of_one_of_the_same_name_that_waits() -> None:
+    hours = contact("09:00-18:00", "09:00-18:00")
+    early = policy(ring(3, name="act"), plans=[plan("other", block(1, at="07:00", name="act"))], contact=hours)
+    story = Story(early).until("03-02 20:00")
+    assert story.order("act") == ACCEPTED
+    story.tell(m.PlanAssigned, "other", "anna", "")
+    story.owes().until("03-05")
+    assert story.commands == ["03-03 07:00 act", "03-03 09:00 act (ordered)"]
+    assert [command.kind for command in story.sent] == ["restrict", "call"]
+
+
+def test_skipping_a_measure_drops_what_waits_in_the_run_and_nothing_else_of_its_name() -> None:
+    hours = contact("09:00-18:00", "09:00-18:00")
+    story = Story(policy(ring(9), contact=hours)).until("03-01 20:00")
+    assert story.order("ring") == ACCEPTED
+    story.owes(due="02-27")
+    assert story.order("ring") == ACCEPTED
+    assert story.amend("ring", skip=True) == ACCEPTED
+    assert story.until("04-01").names() == ["A/0/ring"]
+
+
+def test_a_measure_that_is_named_twice_is_skipped_once_and_the_last_word_counts() -> None:
+    for last, expected in ((True, ["03-03 12:00 approval task A/1/terminate skipped"]), (False, [])):
+        story = Story(policy(terminate(1, approval="head"))).owes().until("03-03 12:00")
+        changes = (("terminate", True, None), ("terminate", last, None))
+        assert story.tell(m.PlanAmended, changes, "anna", "") == ACCEPTED
+        assert story.tasks[1:] == expected
+
+
 # Given back by hand.
 
 

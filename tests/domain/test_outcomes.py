@@ -133,6 +133,14 @@ def test_a_late_confirmation_from_before_a_switch_makes_the_restriction_reversib
     assert story.pays().commands[1:] == ["03-03 10:30 unblock (cured)"]
 
 
+def test_what_is_confirmed_after_a_switch_and_the_cure_is_given_back_in_the_run_to_which_it_had_gone_over() -> None:
+    story = blocking(retries=0, plans=[plan("other", file(9))])
+    story.fail("A/1/block")
+    story.tell(m.PlanAssigned, "other", "anna", "asked for")
+    assert story.pays().confirm("A/1/block") == ACCEPTED
+    assert [(each.command_id, each.plan) for each in story.sent[1:]] == [("A/2/unblock", "other")]
+
+
 def test_a_late_confirmation_of_what_was_ordered_without_a_run_counts_in_a_run_too() -> None:
     story = Story(policy(block(9)))
     story.order("block")

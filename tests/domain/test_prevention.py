@@ -214,6 +214,13 @@ def test_prevention_that_is_no_contact_goes_at_any_hour() -> None:
     assert story.commands == ["03-07 22:00 visit (prevention)"]
 
 
+def test_prevention_of_kind_task_opens_its_task_which_outlives_every_run() -> None:
+    task = Prevention(name="visit", measure=measure("visit", "task"), days_before_due=3)
+    story = invoiced(task).owes(due="03-10").until("03-12").pays()
+    assert story.tasks == ["03-07 10:00 measure task A/0/visit opens"]
+    assert story.tell(m.TaskDone, "A/0/visit", "anna", "seen", "") == ACCEPTED
+
+
 def test_the_command_bears_the_rules_name_no_run_and_no_step() -> None:
     [command] = invoiced().owes(due="03-10").until("03-31").sent
     assert (command.measure, command.run_id, command.step, command.dpd, command.overdue) == ("due-soon", None, 0, 0, 0)

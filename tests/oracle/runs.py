@@ -257,7 +257,7 @@ def give_back_if_cured(p: Profile, command: Command, now: Instant) -> None:
     taken = [] if p.run is None else p.run.restrictions
     same = next((r for r in taken if not r.lifted and _lifts_the_same(r.measure, restriction.measure)), None)
     if same is None:
-        reverse(p, restriction, command.run, "cured", now)
+        reverse(p, restriction, run, "cured", now)
     else:
         same.commands.append(command)
 

@@ -11,7 +11,7 @@ from .instants import Instant, Minutes, format_instant
 from .ledger import Item
 from .policy import Measure, Prevention
 from .profile import Command, Profile, Schedule, Waiting
-from .runs import decide, fire, has_lost_its_reason, next_measure, not_done, review, send, send_again
+from .runs import decide, fire, has_lost_its_reason, next_measure, not_done, open_task, review, send, send_again
 
 # Caps forget after 30 days and no holidays last as long: what finds no day in this time (a cap of 0) finds none later.
 HORIZON_DAYS = 60
@@ -197,7 +197,9 @@ def send_or_wait(p: Profile, rule: Prevention, item: Item | None, now: Instant) 
 def warn(p: Profile, rule: Prevention, now: Instant) -> None:
     """As with a measure of a plan, `when` is evaluated at the instant at which it would go."""
     if rule.measure.when is None or rule.measure.when.true(p.names_for_measures(now)):
-        send(p, rule.measure, None, "prevention", now)
+        command = send(p, rule.measure, None, "prevention", now)
+        if rule.measure.kind == "task":
+            open_task(p, rule.measure.name, command.command_id, "measure", None, now)
 
 
 def still_true(p: Profile, rule: Prevention, item: Item | None, now: Instant) -> bool:
