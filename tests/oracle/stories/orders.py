@@ -209,7 +209,7 @@ ORDERS = [
     ),
     Story(
         name="ordered again while its approval waits",
-        sentence="One sent again on purpose within the run ends in /2; the task of an approval carries the id of its command.",
+        sentence="One sent again on purpose ends in /2; the task of an approval carries the id of its command.",
         plans=measure("act", "legal", 1, 'approval = "head"'),
         confirm=False,
         events=(
