@@ -42,11 +42,11 @@ def profile(
 
     settings = load_settings(config)
     from adapters.bootstrap import open_reader
-    from adapters.policy_files import load_policy
     from adapters.profile_view import view_of
+    from adapters.published import held_policy
     from adapters.system_clock import SystemClock
 
-    policy = load_policy(settings.policy)
+    policy = held_policy(settings)
     with open_reader(settings) as reader:
         state = reader.state(profile_id)
         if state is None:

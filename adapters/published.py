@@ -15,6 +15,7 @@ from adapters.shelf import FolderShelf, Shelf
 
 if TYPE_CHECKING:
     from adapters.zookeeper_session import ZooKeeperSession
+    from domain.policy import Policy
 
 POLICY: Final = "policies"
 CONFIG: Final = "configs"
@@ -66,6 +67,24 @@ def opened_shelf(settings: Settings, what: str, log: Log | None = None) -> Itera
         raise Unusable(f"{settings.ensemble} refuses: {type(error).__name__}") from None
     finally:
         session.close()
+
+
+def held_policy(settings: Settings) -> "Policy":
+    """The policy that holds under these settings, for one command. Raises `Unusable`, or `PolicyError`."""
+    from adapters.policy_files import load_policy
+    from adapters.publication import Unreadable, unpacked
+
+    if settings.policy_kind == "files":
+        return load_policy(settings.policy)
+    with opened_shelf(settings, POLICY) as shelf:
+        number = shelf.current()
+        body = shelf.body(number) if number else None
+    if body is None:
+        raise Unusable("no policy is published (dms policy publish PATH)")
+    try:
+        return unpacked(body).policy(f"issue {number}")
+    except Unreadable as error:
+        raise Unusable(f"the published policy (issue {number}): {error}") from None
 
 
 def author() -> str:

@@ -186,3 +186,13 @@ def test_who_is_not_let_in_is_told_so(
         assert ran.status == FAILED
         assert ran.err.endswith(" does not let us in (coordination's user and password)\n")
         assert "hunter" not in ran.err
+
+
+def test_a_debt_is_shown_under_the_policy_that_is_published(dms: Run) -> None:
+    assert dms("store", "migrate").status == FINE
+    ran = dms("profile", "A")
+    assert (ran.status, ran.err) == (FAILED, "dms profile: no policy is published (dms policy publish PATH)\n")
+    write(1)
+    dms("policy", "publish", "policy.toml")
+    ran = dms("profile", "A")
+    assert (ran.status, ran.err) == (FAILED, "dms profile: no profile 'A' in dms.db\n")
