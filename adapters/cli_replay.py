@@ -1,10 +1,12 @@
 """`dms replay`: recorded events in, what the engine would have sent out."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -13,8 +15,14 @@ from adapters.cli import FINE, STANDARD, WrongUse, file_named, out_named
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from adapters.replay import Line
+    from adapters.replay import Line, Replay
+    from adapters.replay_crew import ReplayCrew
+    from domain.policy import Policy
     from engine.tally import Tally
+
+WORKERS_MAX: Final = 64
+_WORTH_PROCESSES: Final = 100_000
+"""Lines: with fewer the processes' start costs more time than they save."""
 
 
 def replay(
@@ -26,11 +34,14 @@ def replay(
         bool,
         Parameter(negative="--no-confirm", show_default=False, help="Whether commands count as confirmed at once."),
     ] = True,
+    workers: Annotated[
+        int | None, Parameter(help="Processes; without it, one for each core if much is played.")
+    ] = None,
 ) -> int:
     """Run recorded events on a virtual clock, and write every outgoing event as a JSON line in order of time.
 
-    Each event arrives at its time, timers fire between them. The same input gives the same bytes. Attributes
-    that were ignored and rules that failed are counted on standard error.
+    Each event arrives at its time, timers fire between them. The same input gives the same bytes, on however many
+    processes. Attributes that were ignored and rules that failed are counted on standard error.
 
     For example:
 
@@ -38,21 +49,52 @@ def replay(
     """
     from adapters.json_lines import line_writer
     from adapters.policy_files import load_policy
-    from adapters.replay import Replay
 
+    if workers is not None and not 1 <= workers <= WORKERS_MAX:
+        raise WrongUse(f"--workers must be between 1 and {WORKERS_MAX}, not {workers}")
     limit = _instant(until)
     target = out_named(out)
     files = [file_named(name) for name in inputs] or [STANDARD]
     loaded = load_policy(policy)
-    played = Replay(loaded, confirm)
     with line_writer(target) as writer, _bar(files) as bar:
-        events = played.run(_lines(files, bar), limit)
-        # Closed here and now: a reader of ours that had enough must not leave the engine's threads to chance.
-        with closing(events):
-            for event in events:
-                writer.write(event.body)
-    _count_what_came_to_nothing(played.engine.tally)
+        lines = _lines(files, bar)
+        if workers is None:
+            is_long, lines = _looked_ahead(lines)
+            workers = len(os.sched_getaffinity(0)) if is_long else 1
+        played = _replay(loaded, confirm, workers)
+        # Closed here and now: a reader of ours that had enough must not leave threads and processes to chance.
+        with closing(played.bodies(lines, limit)) as bodies:
+            for body in bodies:
+                writer.write(body)
+    _count_what_came_to_nothing(played.tally)
     return FINE
+
+
+def _looked_ahead(lines: "Iterator[Line]") -> "tuple[bool, Iterator[Line]]":
+    """Whether so many lines come that processes are worth while; and all lines, with what is wrong at its place."""
+    from adapters.json_lines import InputError
+
+    head: list[Line] = []
+    try:
+        head.extend(islice(lines, _WORTH_PROCESSES))
+    except InputError as wrong:
+        return False, chain(head, _wrong(wrong))
+    return len(head) == _WORTH_PROCESSES, chain(head, lines)
+
+
+def _wrong(error: Exception) -> "Iterator[Line]":
+    yield from ()
+    raise error
+
+
+def _replay(policy: "Policy", confirm: bool, workers: int) -> "Replay | ReplayCrew":
+    if workers == 1:
+        from adapters.replay import Replay
+
+        return Replay(policy, confirm)
+    from adapters.replay_crew import ReplayCrew
+
+    return ReplayCrew(policy, confirm, workers)
 
 
 def _count_what_came_to_nothing(tally: "Tally") -> None:

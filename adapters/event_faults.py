@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import DecodeError, Raw, ValidationError
@@ -19,6 +19,7 @@ from adapters.event_types import (
     Sequence,
     Version,
 )
+from domain.calendar import SECOND
 from domain.decision import Refusal
 from engine.envelope import Envelope, Unreadable
 
@@ -139,7 +140,8 @@ def one_line(text: str) -> str:
 
 def microseconds(moment: datetime) -> int:
     """The instant of a moment that knows its offset."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def has_control(text: str) -> bool:

@@ -158,23 +158,28 @@ import gc, resource, sys, time
 from pathlib import Path
 from adapters.policy_files import load_policy
 from adapters.replay import Line, Replay
+from adapters.replay_crew import ReplayCrew
 policy = load_policy(Path(sys.argv[1]))
-replay = Replay(policy)
+workers = int(sys.argv[3])
 lines = (Line("f", n, line) for n, line in enumerate(open(sys.argv[2], "rb"), 1))
 began = time.perf_counter()
+replay = Replay(policy) if workers == 1 else ReplayCrew(policy, True, workers)
 out = 0
 with open("/dev/null", "wb") as sink:
-    for event in replay.run(lines):
-        sink.write(event.body)
+    for body in replay.bodies(lines):
+        sink.write(body)
         out += 1
 seconds = time.perf_counter() - began
-taken = sum(replay.engine.tally.events.values())
-print(taken, out, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+taken = sum(replay.tally.events.values())
+peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(taken, out, seconds, peaks[0] + (workers * peaks[1] if workers > 1 else 0))
 """
 
 
 def replay(accounts: int, events: int, rounds: int) -> None:
-    """`dms replay`, and what the same lines cost to decode alone; memory by a second run of half as many events."""
+    """`dms replay` by one process and by one for each core, and what the same lines cost to decode alone; memory by a
+    run of half as many events."""
+    cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "events.jsonl"
         lines = list(history(accounts, events))
@@ -182,21 +187,22 @@ def replay(accounts: int, events: int, rounds: int) -> None:
         half = Path(folder) / "half.jsonl"
         half.write_bytes(b"\n".join(lines[: events // 2]))
         peer = median_seconds(lambda: [decode(line) for line in lines[:50_000]], 3) / min(events, 50_000)
-        runs = [_replayed(whole) for _ in range(rounds)]
-        _, out, seconds, memory = sorted(runs, key=lambda run: run[2])[len(runs) // 2]
-        halved = _replayed(half)
-    each = seconds / events
-    print(
-        f"dms replay, {events:,} events over {accounts:,} accounts, {out:,.0f} out: {events / seconds:,.0f} events/s "
-        f"({each / peer:.1f} x decoding alone), {memory / 2**20:,.0f} MiB, "
-        f"{(memory - halved[3]) / (events - events // 2):,.0f} bytes an event in the second half"
-    )
+        # In turn, so that the machine's moods fall on both.
+        runs = [(_replayed(whole, 1), _replayed(whole, cores)) for _ in range(rounds)]
+        halved = _replayed(half, 1), _replayed(half, cores)
+    for workers, several, less in zip((1, cores), zip(*runs, strict=True), halved, strict=True):
+        _, out, seconds, memory = sorted(several, key=lambda run: run[2])[len(several) // 2]
+        print(
+            f"dms replay --workers {workers}, {events:,} events over {accounts:,} accounts, {out:,.0f} out: "
+            f"{events / seconds:,.0f} events/s ({seconds / events / peer:.1f} x decoding alone), "
+            f"{memory / 2**20:,.0f} MiB, {(memory - less[3]) / (events - events // 2):,.0f} bytes an event in the "
+            "second half"
+        )
 
 
-def _replayed(file: Path) -> tuple[float, float, float, float]:
-    printed = subprocess.run(
-        [sys.executable, "-c", _REPLAY, str(TELECOM), str(file)], check=True, capture_output=True, text=True
-    ).stdout
+def _replayed(file: Path, workers: int) -> tuple[float, float, float, float]:
+    command = [sys.executable, "-c", _REPLAY, str(TELECOM), str(file), str(workers)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     taken, out, seconds, memory = (float(word) for word in printed.split())
     return taken, out, seconds, memory
 

@@ -71,6 +71,9 @@ class Standing:
         self.group: Final[str | None] = group
         self.tasks: Final[tuple[tuple[str, str, str, int], ...]] = tasks
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.manager, self.group, self.tasks)
+
 
 def desks_for(fact: Record, service_segment: str | None, policy: Policy) -> tuple[str, ...]:
     """The service segments whose desks must learn ``fact`` of a profile in ``service_segment``; mostly none.

@@ -6,7 +6,7 @@ for a letter, and so is the answer to a profile there.
 
 from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, TypeAlias
 
 from actors.errand import Errand
 from actors.lane import LaneRef
@@ -150,6 +150,10 @@ class Desks:
             self._waiting.setdefault(service_segment, []).append(note)
         elif not self._is_ours(service_segment):
             self._away.append((service_segment, note))
+
+
+MakeDesks: TypeAlias = Callable[[ThreadLane, Policy, bool, Callable[[str], bool]], Desks]
+"""Who makes an engine's desks: `Desks` itself, or something that has its answers elsewhere."""
 
 
 def _place(note: Note) -> tuple[int, str]:

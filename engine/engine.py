@@ -24,7 +24,7 @@ from engine.ballot import Ballot, VoteRefused
 from engine.batch import Scribe
 from engine.codec import Codec
 from engine.departure import Departure
-from engine.desks import Desks
+from engine.desks import Desks, MakeDesks
 from engine.intake import Door, Intake
 from engine.lanes import ThreadLane
 from engine.last_look import Withdrawals, ended_runs, held_back, withdraw
@@ -71,6 +71,7 @@ class Engine:
         settings: EngineSettings,
         coordination: Coordination | None = None,
         trail: Trail | None = None,
+        make_desks: MakeDesks = Desks,
     ) -> None:
         """Without ``coordination`` the engine has its store to itself, without a ``trail`` nothing is followed."""
         self.trail: Final = trail if trail is not None else Trail()
@@ -98,7 +99,7 @@ class Engine:
         self._workshop: Final = Workshop(
             store, self._door.arrived_before, self.settle, self._crew, self._lane, self.tally
         )
-        self._desks: Final = Desks(self._lane, self.policy, settings.keeps, self._is_ours)
+        self._desks: Final = make_desks(self._lane, self.policy, settings.keeps, self._is_ours)
         self._is_broken = False
         self._horizon = 0
         self._started_at = 0

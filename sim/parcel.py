@@ -17,8 +17,8 @@ from sim.scenario import Scenario
 Contents = tuple[Scenario, Mapping[str, Policy]]
 
 
-def packed(contents: Contents) -> bytes:
-    """The bytes of a scenario and policies; days off and conditions must be things that pickle."""
+def packed(contents: Contents | Policy) -> bytes:
+    """The bytes of a policy, or of a scenario and policies; days off and conditions must be things that pickle."""
     out = BytesIO()
     _Packer(out).dump(contents)
     return out.getvalue()

@@ -157,7 +157,9 @@ class ReplayStore:
     Outgoing events are collected for the caller, who takes them as often as memory demands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, knows_doubles: bool = True) -> None:
+        """Without ``knows_doubles`` whoever sends events has taken doubles out, and no id is remembered."""
+        self._knows_doubles: Final = knows_doubles
         self._seen: Final = SeenKeys()
         # Asked about and put into the table at once, which saves a second look; not seen before they are committed.
         self._asked: Final[set[Key]] = set()
@@ -185,6 +187,8 @@ class ReplayStore:
         return taken
 
     def seen(self, keys: Sequence[Key]) -> set[Key]:
+        if not self._knows_doubles:
+            return set()
         asked = self._asked
         unique = set(keys)
         if len(unique) < len(keys):
@@ -199,15 +203,19 @@ class ReplayStore:
         return {}
 
     def commit(self, transaction: Transaction) -> None:
+        if self._knows_doubles:
+            self._take_in(transaction)
+        self._outbox.extend(transaction.outbox)
+        self._desks.update(transaction.desks)
+        self._last_instant = max(self._last_instant, transaction.latest())
+
+    def _take_in(self, transaction: Transaction) -> None:
         keys = {(source, event_id) for source, event_id, _ in transaction.inbox}
         if len(keys) < len(transaction.inbox):
             raise StoreConflict("an event comes twice in one transaction")
         if not keys <= self._asked:
             self._refuse_seen(list(keys - self._asked))
         self._asked.difference_update(keys)
-        self._outbox.extend(transaction.outbox)
-        self._desks.update(transaction.desks)
-        self._last_instant = max(self._last_instant, transaction.latest())
 
     def _refuse_seen(self, keys: list[Key]) -> None:
         for key in self.seen(keys):

@@ -75,5 +75,5 @@ def test_turns_of_any_size_give_the_same_bytes(seed: int, capacity: int, monkeyp
     lines = list(months_with_managers(seed))
     at_once = played(lines, capacity)
     for size in (1, 7):
-        monkeypatch.setattr(replay, "_EVENTS_AT_ONCE", size)
+        monkeypatch.setattr(replay, "EVENTS_AT_ONCE", size)
         assert played(lines, capacity) == at_once
