@@ -154,25 +154,33 @@ def weight(accounts: int = 1_000) -> None:
 
 
 _REPLAY = """
-import gc, resource, sys, time
+import os, sys, time
+from multiprocessing import active_children
 from pathlib import Path
 from adapters.policy_files import load_policy
 from adapters.replay import Line, Replay
 from adapters.replay_crew import ReplayCrew
+
+def peak_of(pid):  # not getrusage's, which begins with what the process had that started this one
+    [line] = [line for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
 policy = load_policy(Path(sys.argv[1]))
 workers = int(sys.argv[3])
 lines = (Line("f", n, line) for n, line in enumerate(open(sys.argv[2], "rb"), 1))
 began = time.perf_counter()
 replay = Replay(policy) if workers == 1 else ReplayCrew(policy, True, workers)
 out = 0
+peaks = {}
 with open("/dev/null", "wb") as sink:
     for body in replay.bodies(lines):
         sink.write(body)
         out += 1
+        if out % 10_000 == 1:
+            peaks.update((process.pid, peak_of(process.pid)) for process in active_children())
 seconds = time.perf_counter() - began
 taken = sum(replay.tally.events.values())
-peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(taken, out, seconds, peaks[0] + (workers * peaks[1] if workers > 1 else 0))
+print(taken, out, seconds, peak_of(os.getpid()) + sum(peaks.values()))
 """
 
 
