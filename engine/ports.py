@@ -319,7 +319,7 @@ class Broker(Protocol):
         """
 
     def backlog(self) -> int:
-        """How many bodies wait to be received, as far as is known."""
+        """How many bodies wait to be received, as far as is known; also where somebody else still has his turn."""
 
     def acknowledge(self, tags: Sequence[int]) -> None:
         """These are durable here and need not be delivered again."""

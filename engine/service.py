@@ -11,6 +11,9 @@ from engine.ports import Broker, Clock
 
 _WAIT_SECONDS_MAX: Final = 0.5
 _PAUSE_SECONDS_MAX: Final = 5.0
+_COMING_SECONDS: Final = 0.1
+_SILENT_SECONDS: Final = 10.0
+"""What was seen to wait and has not come by then does not come: somebody else has it, or it is a dead letter now."""
 _OUTBOX_MAX: Final = 1_000_000
 """Events that are committed and could not leave: with more of them, nothing more is taken in."""
 _STUCK_SECONDS: Final = 120.0
@@ -45,6 +48,7 @@ class Service:
         self._stopping: Final = threading.Event()
         self._ready: Final = threading.Event()
         self._caught_up: Final = threading.Event()
+        self._came_at: float = monotonic()
         self._thread: Final = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -100,6 +104,7 @@ class Service:
         failures = 0
         # What waits now came while the engine was away; what comes from now on is worked with the timers.
         backlog = self._broker.backlog()
+        self._came_at = monotonic()
         while not self._stopping.is_set():
             try:
                 backlog = self._turn(backlog)
@@ -116,21 +121,27 @@ class Service:
         if self.engine.tend():
             # What waits in the queues of shards that have just become ours came while nobody worked them.
             backlog = self._broker.backlog()
+            self._came_at = monotonic()
         if len(self.engine.outbox) > _OUTBOX_MAX:
             self.engine.rest()  # nothing more is taken in until something has left
             return backlog
-        deliveries = self._broker.receive(self.engine.settings.batch_max, 0.0 if backlog else self._wait_seconds())
-        if not deliveries or backlog <= len(deliveries):
-            left = 0
-            self._caught_up.set()
-        else:
-            left = backlog - len(deliveries)
-        if deliveries or self.engine.is_due(self._clock.now()):
-            self.engine.turn(deliveries, backlog=backlog > 0)
+        deliveries = self._broker.receive(self.engine.settings.batch_max, self._wait_seconds(backlog))
+        left = self._left(backlog, len(deliveries))
+        if deliveries or (not left and self.engine.is_due(self._clock.now())):
+            self.engine.turn(deliveries, backlog=backlog > 0 and len(deliveries) > 0)
         else:
             self.engine.rest()
+        if not left:
+            self._caught_up.set()
         self._tell_of_what_stayed()
         return left
+
+    def _left(self, backlog: int, came: int) -> int:
+        """How many of those that waited are still to come. That nothing is here yet does not say that nothing comes."""
+        now = monotonic()
+        if came:
+            self._came_at = now
+        return max(0, backlog - came) if now - self._came_at < _SILENT_SECONDS else 0
 
     def _tell_of_what_stayed(self) -> None:
         departure = self.engine.departure
@@ -138,8 +149,10 @@ class Service:
         if failure is not None:
             self._on_delay(failure)
 
-    def _wait_seconds(self) -> float:
+    def _wait_seconds(self, backlog: int) -> float:
         if self.engine.is_busy:
             return 0.0
+        if backlog:
+            return _COMING_SECONDS
         until_timer = (self.engine.next_at() - self._clock.now()) / SECOND
         return max(0.0, min(_WAIT_SECONDS_MAX, until_timer))

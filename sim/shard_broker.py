@@ -191,7 +191,7 @@ class ShardBroker:
     def backlog(self) -> int:
         """Bodies that wait in this client's queues, and those that come again."""
         with self._server.changed:
-            return len(self._again) + sum(len(self._server.queues[shard]) for shard in self._mine())
+            return len(self._again) + sum(len(self._server.queues[shard]) for shard in self._subscribed)
 
     @property
     def unfinished(self) -> int:

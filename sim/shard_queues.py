@@ -78,7 +78,7 @@ class ShardBroker:
     def backlog(self) -> int:
         queues = self._queues
         with queues._lock:
-            return sum(len(queues._bodies[n]) for n, some in enumerate(queues._consumers) if some and some[0] is self)
+            return sum(len(queues._bodies[n]) for n, some in enumerate(queues._consumers) if self in some)
 
     def acknowledge(self, tags: Sequence[int]) -> None:
         """Tags of a connection, or a subscription, that is gone are not known any more: their bodies come again."""
