@@ -25,7 +25,7 @@ from adapters.store_lock import StoreLock
 from adapters.system_clock import SystemClock
 from domain.calendar import SECOND
 from engine.engine import EngineSettings
-from engine.ports import Clock
+from engine.ports import Clock, Store
 from sim.broker import BrokerSink, MemoryBroker
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _open_store(settings: Settings, log: Log, session: "ZooKeeperSession | None"
 
 def _open_sqlite(settings: Settings, parts: Parts) -> None:
     lock = StoreLock(settings.store_path)
-    parts.closing.callback(lock.release)
+    parts.closing.callback(lock.close)
     store = _sqlite(settings)
     parts.closing.callback(store.close)
     reader = SqliteReader(settings.store_path)
@@ -245,7 +245,27 @@ def migrate_store(settings: Settings) -> None:
     try:
         _sqlite(settings).close()
     finally:
-        lock.release()
+        lock.close()
+
+
+@contextmanager
+def open_idle_store(settings: Settings) -> Iterator[Store]:
+    """The store as an engine has it, for a command that takes its shards. Raises `Unusable` where there is none, or
+    where a process works on a SQLite file."""
+    if settings.store_kind == "postgresql":
+        from adapters.postgres_store import PostgresStore
+
+        owner = f"{settings.node_name()}/{token_hex(4)}"
+        with _postgresql(settings):
+            shared = PostgresStore(settings.store_server, owner, settings.shards, settings.lease)
+            with closing(shared):
+                yield shared
+        return
+    path = settings.store_path
+    if not path.is_file():
+        raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")
+    with closing(StoreLock(path)), closing(_sqlite(settings)) as store:
+        yield store
 
 
 def verify_store(settings: Settings, quick: bool = False) -> tuple[list[str], Mapping[str, int]]:

@@ -60,6 +60,9 @@ COMMANDS: Final = {
     "profile": Command("adapters.cli_profile:profile", "a debt, its history, what comes next and why"),
     "store verify": Command("adapters.cli_commands:store_verify", "checks every invariant of the stored data"),
     "store migrate": Command("adapters.cli_commands:store_migrate", "brings the store's schema up to this release"),
+    "store reconcile": Command(
+        "adapters.cli_reconcile:store_reconcile", "after a restore: what had left against what would leave now"
+    ),
     "store trim": Command("adapters.cli_commands:store_trim", "drops old months of the journal"),
 }
 _HELP: Final = frozenset({"--help", "-h"})

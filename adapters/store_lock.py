@@ -27,6 +27,6 @@ class StoreLock:
         self._file.write(b"%d\n" % os.getpid())
         self._file.flush()
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Lets others in. The file stays: removing it would let two processes lock two files of one name."""
         self._file.close()

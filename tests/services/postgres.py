@@ -51,6 +51,13 @@ class Databases:
         self._made.append(name)
         return name
 
+    def copy(self, name: str) -> str:
+        """The name of a database that is as this one is now; nobody may be connected to it."""
+        copied = f"dms_test_{uuid.uuid4().hex[:12]}"
+        self._admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(copied), Identifier(name)))
+        self._made.append(copied)
+        return copied
+
     def give_back(self, name: str) -> None:
         """Empties a store for whoever comes next: dropping a database takes the server a second."""
         with psycopg.connect(self.url(name)) as connection:
