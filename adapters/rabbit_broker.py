@@ -13,7 +13,7 @@ from adapters.rabbit_link import Link, RabbitAddress, RabbitUnavailable, RabbitW
 from adapters.rabbit_outbound import Outbound
 from adapters.rabbit_parcels import ONE, Parcel, chained, dead_letter, packed
 from adapters.rabbit_thread import RabbitThread
-from adapters.rabbit_topology import OUT, SHARDS, shard_queue
+from adapters.rabbit_topology import INTAKE, OUT, SHARDS, shard_queue
 from engine.ports import Delivery, OutgoingEvent
 
 
@@ -43,6 +43,7 @@ class RabbitBroker:
         self.outbound: Final = Outbound(shards, confirm_seconds, watch)
         self._address: Final = address
         self._shards: Final = shards
+        self._is_behind = True
         self.out_batch = out_batch
         """May change between publications."""
         self._out_link: Final = Link(address, "out", self.outbound, watch)
@@ -97,6 +98,12 @@ class RabbitBroker:
     def backlog(self) -> int:
         """Bodies that were ready when their queues were subscribed and have not come, and those that wait here."""
         return self.inbound.backlog(patience_seconds=10.0)
+
+    def is_behind(self) -> bool:
+        """Whether the open door's queue has not been found empty yet: what waited there comes first, too."""
+        if self._is_behind:
+            self._is_behind = self.inbound.ready_in(INTAKE, timeout_seconds=5.0) != 0
+        return self._is_behind
 
     def acknowledge(self, tags: Sequence[int]) -> None:
         """Without a connection nothing happens: they will be delivered again."""

@@ -144,6 +144,18 @@ class Inbound:
             self._changed.wait_for(lambda: self._closed or self._feeds.keys() >= self._queues.keys(), patience_seconds)
             return sum(feed.behind() for feed in self._feeds.values())
 
+    def ready_in(self, queue: str, timeout_seconds: float) -> int | None:
+        """Bodies that wait in a queue, of those that RabbitMQ has given to nobody yet; None where it does not say."""
+        session, loop = self._session, self._loop
+        if session is None or loop is None:
+            return None
+        asked = asyncio.run_coroutine_threadsafe(_ready_in(session, queue), loop)
+        try:
+            return asked.result(timeout_seconds)
+        except Exception:
+            asked.cancel()
+            return None
+
     @property
     def unfinished(self) -> int:
         """Bodies that are here and not acknowledged."""
@@ -330,6 +342,15 @@ class Inbound:
                         self._drop(feed)
         finally:
             await channel.close()
+
+
+async def _ready_in(session: Session, queue: str) -> int:
+    channel = await session.channel(confirms=False)
+    try:
+        declared = await channel.queue_declare(queue, passive=True, timeout=_RPC_SECONDS)
+        return declared.message_count or 0
+    finally:
+        await _closed(channel)
 
 
 async def _never(message: object) -> None:

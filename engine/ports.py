@@ -321,6 +321,9 @@ class Broker(Protocol):
     def backlog(self) -> int:
         """How many bodies wait to be received, as far as is known; also where somebody else still has his turn."""
 
+    def is_behind(self) -> bool:
+        """Whether bodies that waited when this was first asked may not be in the queues of their shards yet."""
+
     def acknowledge(self, tags: Sequence[int]) -> None:
         """These are durable here and need not be delivered again."""
 

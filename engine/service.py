@@ -14,6 +14,10 @@ _PAUSE_SECONDS_MAX: Final = 5.0
 _COMING_SECONDS: Final = 0.1
 _SILENT_SECONDS: Final = 10.0
 """What was seen to wait and has not come by then does not come: somebody else has it, or it is a dead letter now."""
+_BEHIND_SECONDS_MAX: Final = 300.0
+"""So long timers wait for a door that is never empty: more comes than can be split."""
+_SPLIT_SECONDS: Final = 1.0
+_ASK_SECONDS: Final = 0.2
 _OUTBOX_MAX: Final = 1_000_000
 """Events that are committed and could not leave: with more of them, nothing more is taken in."""
 _STUCK_SECONDS: Final = 120.0
@@ -49,6 +53,9 @@ class Service:
         self._ready: Final = threading.Event()
         self._caught_up: Final = threading.Event()
         self._came_at: float = monotonic()
+        # Until then what waited before the queues of shards may be on its way to them.
+        self._behind_until = 0.0
+        self._ask_at = 0.0
         self._thread: Final = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -105,6 +112,8 @@ class Service:
         # What waits now came while the engine was away; what comes from now on is worked with the timers.
         backlog = self._broker.backlog()
         self._came_at = monotonic()
+        if self._broker.is_behind():
+            self._behind_until = monotonic() + _BEHIND_SECONDS_MAX
         while not self._stopping.is_set():
             try:
                 backlog = self._turn(backlog)
@@ -125,16 +134,31 @@ class Service:
         if len(self.engine.outbox) > _OUTBOX_MAX:
             self.engine.rest()  # nothing more is taken in until something has left
             return backlog
-        deliveries = self._broker.receive(self.engine.settings.batch_max, self._wait_seconds(backlog))
+        is_behind = self._is_behind()
+        deliveries = self._broker.receive(self.engine.settings.batch_max, self._wait_seconds(is_behind or backlog > 0))
         left = self._left(backlog, len(deliveries))
-        if deliveries or (not left and self.engine.is_due(self._clock.now())):
-            self.engine.turn(deliveries, backlog=backlog > 0 and len(deliveries) > 0)
+        if deliveries:
+            self.engine.turn(deliveries, backlog=is_behind or backlog > 0)
+        elif not left and not is_behind and self.engine.is_due(self._clock.now()):
+            self.engine.turn(deliveries)
         else:
             self.engine.rest()
-        if not left:
+        if not left and not is_behind:
             self._caught_up.set()
         self._tell_of_what_stayed()
         return left
+
+    def _is_behind(self) -> bool:
+        """Whether what waited at the open door may still be on its way to the queues of shards."""
+        now = monotonic()
+        if now >= self._behind_until:
+            return False
+        if now >= self._ask_at:
+            self._ask_at = now + _ASK_SECONDS
+            if not self._broker.is_behind():
+                # The last of it is being split at this very moment.
+                self._behind_until = min(self._behind_until, now + _SPLIT_SECONDS)
+        return True
 
     def _left(self, backlog: int, came: int) -> int:
         """How many of those that waited are still to come. That nothing is here yet does not say that nothing comes."""
@@ -149,10 +173,10 @@ class Service:
         if failure is not None:
             self._on_delay(failure)
 
-    def _wait_seconds(self, backlog: int) -> float:
+    def _wait_seconds(self, is_catching_up: bool) -> float:
         if self.engine.is_busy:
             return 0.0
-        if backlog:
+        if is_catching_up:
             return _COMING_SECONDS
         until_timer = (self.engine.next_at() - self._clock.now()) / SECOND
         return max(0.0, min(_WAIT_SECONDS_MAX, until_timer))

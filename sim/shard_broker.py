@@ -198,6 +198,10 @@ class ShardBroker:
         """Bodies that are here and not acknowledged."""
         return len(self._again) + len(self._received)
 
+    def is_behind(self) -> bool:
+        """Bodies come into their queues at once."""
+        return False
+
     def acknowledge(self, tags: Sequence[int]) -> None:
         """Forgets them, unless the connection is cut just now."""
         with self._server.changed:

@@ -83,6 +83,35 @@ def test_events_come_from_rabbitmq_and_by_http_and_commands_leave_to_it(node: No
         assert node.end(signal.SIGTERM) == 0
 
 
+def test_what_waited_at_the_open_door_takes_effect_before_what_became_due_meanwhile(
+    node: Node, rabbit_url: str
+) -> None:
+    """A block that was not confirmed would be sent again, had the debtor not paid while nobody was there."""
+    policy = node.folder / "policy.toml"
+    policy.write_text(
+        policy.read_text().replace('reverse = "unblock"', 'reverse = "unblock"\nconfirm_within = "3s"\nretries = 1')
+    )
+    sent: list[str] = []
+
+    def left(name: str) -> bool:
+        events = [json.loads(body) for body in client.bodies("receiver")]
+        sent.extend(each["data"]["command_id"] for each in events if each["type"] == "dms.measure.requested.v1")
+        return f"ACC-1/1/{name}" in sent
+
+    with PlainClient(rabbit_url) as client:
+        node.start()
+        node.url()
+        client.bind("receiver", "dms.out", "#")
+        client.publish("dms.in", "", json.dumps(debt(1)).encode())
+        node.wait_for(lambda: left("block"))
+        assert node.end(signal.SIGTERM) == 0
+        time.sleep(3.5)
+        client.publish("dms.in", "", json.dumps(payment(1)).encode())
+        node.start()
+        node.wait_for(lambda: left("unblock"))
+        assert sent == ["ACC-1/1/notice", "ACC-1/1/block", "ACC-1/1/unblock"]
+
+
 def test_it_stops_in_time_though_rabbitmq_answers_nothing_and_sends_the_rest_when_it_is_back(
     node: Node, rabbit_url: str
 ) -> None:

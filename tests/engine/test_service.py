@@ -33,6 +33,9 @@ class Away:
     def backlog(self) -> int:
         return 0
 
+    def is_behind(self) -> bool:
+        return False
+
     def tend(self) -> bool:
         if self.left > 0:
             self.left -= 1
@@ -59,10 +62,11 @@ class SlowToCome:
     is_busy = False
     outbox = ()
 
-    def __init__(self, comes: list[int]) -> None:
+    def __init__(self, comes: list[int], behind: list[bool]) -> None:
         self.settings = EngineSettings()
         self.departure = SimpleNamespace(failure=None)
         self.comes = comes
+        self.behind = behind
         self.turns: list[tuple[int, bool]] = []
 
     def begin(self) -> None:
@@ -83,6 +87,9 @@ class SlowToCome:
     def backlog(self) -> int:
         return 5
 
+    def is_behind(self) -> bool:
+        return self.behind.pop(0) if self.behind else False
+
     def receive(self, limit: int, timeout_seconds: float) -> list[int]:
         return [0] * (self.comes.pop(0) if self.comes else 0)
 
@@ -92,15 +99,15 @@ class SlowToCome:
     def next_at(self) -> int:
         return 0
 
-    def turn(self, deliveries: list[int], backlog: bool) -> None:
+    def turn(self, deliveries: list[int], backlog: bool = False) -> None:
         self.turns.append((len(deliveries), backlog))
         if not backlog:
             raise SystemExit
 
 
-def turns(comes: list[int]) -> list[tuple[int, bool]]:
+def turns(comes: list[int], behind: tuple[bool, ...] = ()) -> list[tuple[int, bool]]:
     """Of each turn, how many bodies it had, and whether timers stayed where they were; up to the first in which not."""
-    world = SlowToCome(comes)
+    world = SlowToCome(comes, list(behind))
     service = Service(cast(Engine, world), cast(Broker, world), VirtualClock(), print, print)
     service.start()
     service.join(10)
@@ -115,3 +122,16 @@ def test_timers_wait_for_all_that_waited_at_the_start_however_long_it_is_on_its_
 def test_what_has_gone_elsewhere_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.service._SILENT_SECONDS", 0.2)
     assert turns([3]) == [(3, True), (0, False)]
+
+
+def test_timers_wait_for_what_waited_at_the_open_door_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for what is being split at the moment when nothing waits there any more."""
+    monkeypatch.setattr("engine.service._ASK_SECONDS", 0.0)
+    monkeypatch.setattr("engine.service._SPLIT_SECONDS", 0.2)
+    some = turns([5, 0, 7, 0, 1], behind=(True, True, True, False))
+    assert some[:4] == [(5, True), (7, True), (1, True), (0, False)]
+
+
+def test_a_door_that_is_never_empty_does_not_stop_timers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.service._BEHIND_SECONDS_MAX", 0.2)
+    assert turns([5], behind=(True,) * 10_000)[-1] == (0, False)
