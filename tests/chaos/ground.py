@@ -149,6 +149,13 @@ class Ground:
         """What the receiver has written down so far."""
         return read_seen(self._file)
 
+    def received_from(self, offset: int) -> bytes:
+        """What it has written down since it was so many bytes, in whole lines."""
+        with self._file.open("rb") as file:
+            file.seek(offset)
+            written = file.read()
+        return written[: written.rfind(b"\n") + 1]
+
     def seen_bytes(self) -> int:
         """How much that is."""
         return self._file.stat().st_size

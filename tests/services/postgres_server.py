@@ -55,6 +55,22 @@ class PostgresServer:
         """Starts it, and waits until it takes connections."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-t", "60", "-l", str(self._data / "log"), "start")
 
+    def dumped(self, url: str) -> bytes:
+        """A consistent backup of a database, whatever goes on in it meanwhile."""
+        return self._tool("pg_dump", "--format=custom", url)
+
+    def restore(self, url: str, backup: bytes) -> None:
+        """The database as it was then; what it is now is gone."""
+        address, _, name = url.rpartition("/")
+        self._tool("dropdb", "--force", "--maintenance-db", f"{address}/postgres", name)
+        self._tool("createdb", "--maintenance-db", f"{address}/postgres", name)
+        self._tool("pg_restore", "--exit-on-error", "--dbname", url, given=backup)
+
+    def _tool(self, name: str, *arguments: str, given: bytes = b"") -> bytes:
+        done = subprocess.run([self._bin / name, *arguments], input=given, capture_output=True, check=False)
+        assert done.returncode == 0, f"{name}: {done.stderr.decode(errors='replace')[-300:]}"
+        return done.stdout
+
     def stop(self, mode: str = "immediate") -> None:
         """``immediate`` is a crash: nothing is finished, and the next start recovers."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
