@@ -12,7 +12,7 @@ from adapters.cli import FINE, Failure
 if TYPE_CHECKING:
     from adapters.profile_view import ProfileView
     from domain.policy import Policy
-    from engine.ports import JournalEntry
+    from engine.ports import JournalEntry, QuarantinedEvent
 
 
 class Section(NamedTuple):
@@ -49,14 +49,13 @@ def profile(
     policy = held_policy(settings)
     with open_reader(settings) as reader:
         state = reader.state(profile_id)
-        if state is None:
+        stuck = reader.quarantined(profile_id)
+        if state is None and not stuck:
             raise Failure(f"no profile {profile_id!r} in {settings.store.removeprefix('sqlite:///')}")
-        view = view_of(profile_id, state, policy, SystemClock().now())
-        sections = [
-            *_about(view, policy),
-            _history(reader.journal(profile_id), policy, why),
-            _next(view, why),
-        ]
+        sections = [_stuck(profile_id, stuck, policy)] if stuck else []
+        if state is not None:
+            view = view_of(profile_id, state, policy, SystemClock().now())
+            sections += [*_about(view, policy), _history(reader.journal(profile_id), policy, why), _next(view, why)]
     for line in _lines(sections):
         print(line)
     return FINE
@@ -87,6 +86,19 @@ def _about(view: "ProfileView", policy: "Policy") -> Iterator[Section]:
     if view.tasks:
         tasks = [[each.task_id, each.measure, each.why, each.opened_at] for each in view.tasks]
         yield Section("Work for people", ("task", "measure", "why", "since"), tasks)
+
+
+def _stuck(profile_id: str, events: "Iterable[QuarantinedEvent]", policy: "Policy") -> Section:
+    from adapters.cloud_events import decode
+    from domain.forecast import local
+    from engine.envelope import Envelope
+
+    rows = []
+    for each in events:
+        event = decode(each.body)[0]
+        named = f"{event.type} {event.event_id}" if isinstance(event, Envelope) else "unreadable"
+        rows.append([local(each.accepted_at, policy), named, each.reason])
+    return Section(f"{profile_id} is in quarantine until somebody releases it", ("since", "event", "why"), rows)
 
 
 def _history(entries: "Iterable[JournalEntry]", policy: "Policy", why: bool) -> Section:

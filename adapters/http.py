@@ -22,7 +22,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.params import JSONBody, Parameter
 from msgspec import Struct
 
-from adapters.cloud_events import decode
+from adapters.cloud_events import decode, rfc3339
 from adapters.faults import one_of
 from adapters.health import Board
 from adapters.logs import Log
@@ -30,6 +30,7 @@ from adapters.metrics import Metrics
 from adapters.profile_view import ProfileView
 from engine.ballot import VoteRefused
 from engine.envelope import Envelope, Unreadable
+from engine.ports import StandsStill
 from sim.broker import BrokerFull
 
 T = TypeVar("T")
@@ -68,6 +69,9 @@ class Inside(Protocol):
     def blown(self) -> list[str]:
         """The breakers that hold commands back."""
 
+    def quarantine(self) -> list[StandsStill]:
+        """The profiles that stand still, those that have waited longest first; `QUARANTINE_MAX` of them at most."""
+
     def release(self, profile_id: str, actor: str) -> None:
         """Has what waits in quarantine for a profile worked again."""
 
@@ -87,6 +91,22 @@ class Vote(Struct, frozen=True, forbid_unknown_fields=True):
 
     actor: str
     let_go: bool
+
+
+class Still(Struct, frozen=True):
+    """A profile in quarantine: its events wait until somebody has them worked again. ``reason`` is the kind of failure
+    of the first of them; the log of that instant has more."""
+
+    profile: str
+    events: int
+    since: str
+    reason: str
+
+
+class Quarantine(Struct, frozen=True):
+    """Those that have waited longest first; the metric ``dms_quarantined`` counts all events."""
+
+    profiles: list[Still]
 
 
 class Releasing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -301,6 +321,19 @@ async def post_vote(
     return Breakers(await doors.answered(doors.inside.blown))
 
 
+@get("/api/v1/quarantine", responses=_failures(503), summary="The profiles that stand still")
+async def get_quarantine(state: State) -> Quarantine:
+    """What could not be worked five times, and what came after it, waits here, profile by profile."""
+    doors: _Doors = state.doors
+    try:
+        found = await doors.answered(doors.inside.quarantine)
+    except TimeoutError:
+        raise _Refused(503, "the store does not answer") from None
+    return Quarantine(
+        [Still(each.profile_id, each.events, rfc3339(each.since), each.reason.partition(":")[0]) for each in found]
+    )
+
+
 @post(
     "/api/v1/quarantine/{profile_id:path}",
     status_code=202,
@@ -392,6 +425,7 @@ def create_app(inside: Inside, log: Log, hosts: list[str], limits: Limits) -> Li
             get_profile,
             get_breakers,
             post_vote,
+            get_quarantine,
             post_release,
             get_log_level,
             put_log_level,

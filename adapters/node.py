@@ -19,7 +19,7 @@ from adapters.readings import readings_of
 from adapters.settings import Settings
 from domain.calendar import SECOND
 from engine.engine import Engine, EngineSettings
-from engine.ports import Broker, Clock, Coordination, PolicySource, Store, StoreReader
+from engine.ports import Broker, Clock, Coordination, PolicySource, StandsStill, Store, StoreReader
 from engine.service import Service
 from sim.broker import BrokerSink
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from adapters.http_server import HttpServer
 
 FORGETTING_SECONDS: Final = 3_600.0
+QUARANTINE_MAX: Final = 200
 LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0
 SAY_AGAIN_SECONDS: Final = 30.0
@@ -186,6 +187,10 @@ class Node:
     def blown(self) -> list[str]:
         """The breakers that hold commands back."""
         return sorted(self.engine.blown)
+
+    def quarantine(self) -> list[StandsStill]:
+        """The profiles that stand still, those that have waited longest first."""
+        return [*self.reader.quarantine(QUARANTINE_MAX)]
 
     def release(self, profile_id: str, actor: str) -> None:
         """Has what waits in quarantine for a profile worked again."""

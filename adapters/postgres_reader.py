@@ -10,7 +10,7 @@ from adapters.postgres_schema import check
 from adapters.state_codec import decode_fact, decode_state
 from domain.calendar import DAY
 from domain.record import Record
-from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
+from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, QuarantinedEvent, StandsStill, State
 
 _ROWS_AT_ONCE: Final = 5_000
 _WINDOW: Final = 10 * DAY
@@ -105,6 +105,21 @@ class PostgresReader:
     def quarantine_size(self) -> int:
         """How many events wait in quarantine."""
         return int(self.look("SELECT count(*) FROM quarantine")[0][0])
+
+    def quarantine(self, limit: int) -> list[StandsStill]:
+        rows = self.look(
+            "SELECT q.profile_id, g.events, q.accepted_at, q.reason FROM quarantine AS q JOIN "
+            "(SELECT profile_id, count(*) AS events, min(number) AS number FROM quarantine GROUP BY profile_id) AS g "
+            "ON g.profile_id = q.profile_id AND g.number = q.number ORDER BY q.accepted_at, q.profile_id LIMIT %b",
+            limit,
+        )
+        return [StandsStill(*row) for row in rows]
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        query = (
+            "SELECT profile_id, number, accepted_at, body, reason FROM quarantine WHERE profile_id = %b ORDER BY number"
+        )
+        return [QuarantinedEvent(*row) for row in self.look(query, profile_id)]
 
     def wake_at(self, profile_id: str) -> int | None:
         rows = self.look("SELECT wake_at FROM timers WHERE profile_id = %b", profile_id)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.sqlite_file import check, driver_connection, engine_of, path_of
 from adapters.state_codec import decode_fact, decode_state
 from domain.record import Record
-from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, State
+from engine.ports import JournalEntry, OutgoingEvent, ProfileRow, QuarantinedEvent, StandsStill, State
 
 _ROWS_AT_ONCE: Final = 1_000
 
@@ -95,6 +95,20 @@ class SqliteReader:
     def quarantine_size(self) -> int:
         """How many events wait in quarantine."""
         return int(self._look(_COUNTS["quarantined"])[0][0])
+
+    def quarantine(self, limit: int) -> list[StandsStill]:
+        # Of a group SQLite takes what stands bare from the row that has the least number.
+        sql = (
+            "SELECT profile_id, count(*), accepted_at, reason, min(number) FROM quarantine GROUP BY profile_id"
+            " ORDER BY accepted_at, profile_id LIMIT ?"
+        )
+        return [StandsStill(*row[:4]) for row in self._look(sql, limit)]
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        sql = (
+            "SELECT profile_id, number, accepted_at, body, reason FROM quarantine WHERE profile_id = ? ORDER BY number"
+        )
+        return [QuarantinedEvent(*row) for row in self._look(sql, profile_id)]
 
     def wake_at(self, profile_id: str) -> int | None:
         rows = self._look("SELECT wake_at FROM timers WHERE profile_id = ?", profile_id)

@@ -56,6 +56,16 @@ class QuarantinedEvent:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class StandsStill:
+    """A profile in quarantine: how many events wait, since when, and why the first of them could not be worked."""
+
+    profile_id: str
+    events: int
+    since: int
+    reason: str
+
+
 # Not frozen: that would make it 1 µs dearer, and there is one for each event that leaves.
 @dataclass(slots=True)
 class OutgoingEvent:
@@ -273,6 +283,12 @@ class StoreReader(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Rows by table: profiles, journal, inbox, timers, pending, held, quarantined."""
+
+    def quarantine(self, limit: int) -> Sequence[StandsStill]:
+        """The profiles that have events in quarantine, those that have waited longest first."""
+
+    def quarantined(self, profile_id: str) -> Sequence[QuarantinedEvent]:
+        """What waits in quarantine for a profile, in order."""
 
     def wake_at(self, profile_id: str) -> int | None:
         """The profile's timer."""

@@ -25,6 +25,7 @@ from engine.ports import (
     OutgoingEvent,
     ProfileRow,
     QuarantinedEvent,
+    StandsStill,
     State,
     StoreConflict,
     Transaction,
@@ -339,6 +340,15 @@ class MemoryReader:
                 "held": sum(map(len, store.tables.held.values())),
                 "quarantined": sum(map(len, store.tables.quarantined.values())),
             }
+
+    def quarantine(self, limit: int) -> list[StandsStill]:
+        with self._store._lock:
+            firsts = [(of, of[min(of)]) for of in self._store.tables.quarantined.values()]
+        found = [StandsStill(each.profile_id, len(of), each.accepted_at, each.reason) for of, each in firsts]
+        return sorted(found, key=lambda each: (each.since, each.profile_id))[:limit]
+
+    def quarantined(self, profile_id: str) -> list[QuarantinedEvent]:
+        return self._store.quarantined(profile_id)
 
     def wake_at(self, profile_id: str) -> int | None:
         row = self._store.tables.rows.get(profile_id)

@@ -1,8 +1,10 @@
 """The command line: exit statuses, errors of one line, an example in every help."""
 
+import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 
 from adapters.cli import COMMANDS, FAILED, FINE, WRONG_USE
 from adapters.settings import PACKAGED_POLICY
-from tests.adapters.command_line import Ran, Run, commands_in, is_one_line
+from adapters.sqlite_store import SqliteStore
+from engine.ports import QuarantinedEvent, Transaction
+from tests.adapters.command_line import ACCOUNT, Ran, Run, commands_in, is_one_line
 
 POLICY = str(PACKAGED_POLICY)
 
@@ -223,3 +227,19 @@ def test_a_store_that_is_not_there_is_told(command: list[str], dms: Run) -> None
     assert is_one_line(ran.err)
     assert "dms.db: no such store" in ran.err
     assert not Path("dms.db").exists()
+
+
+def test_a_debt_in_quarantine_is_shown_with_what_waits_and_why(dms: Run) -> None:
+    """Also one whose very first event could not be worked."""
+    body = json.dumps(ACCOUNT).encode()
+    with closing(SqliteStore(Path("dms.db"))) as store:
+        store.claim(range(store.shards))
+        store.commit(
+            Transaction(quarantined=[QuarantinedEvent("ACC-1", 1, 1_767_250_800_000_000, body, "KeyError: x")])
+        )
+    ran = dms("profile", "ACC-1")
+    assert (ran.status, ran.err) == (FINE, "")
+    assert ran.out.splitlines()[0] == "ACC-1 is in quarantine until somebody releases it"
+    assert ran.out.splitlines()[2].split() == [
+        "2026-01-01", "10:00", "dms.account.updated.v1", "1", "KeyError:", "x"
+    ]  # fmt: skip

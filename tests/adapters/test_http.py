@@ -20,6 +20,7 @@ from adapters.profile_view import ProfileView
 from adapters.readings import Readings
 from adapters.settings import Unusable
 from engine.ballot import VoteRefused
+from engine.ports import StandsStill
 from sim.broker import BrokerFull
 
 EVENT = {
@@ -79,6 +80,9 @@ class Inside:
         if actor != "orlova":
             raise VoteRefused(f"{actor!r} is no head or administrator")
         self.votes.append((breaker, actor, let_go))
+
+    def quarantine(self) -> list[StandsStill]:
+        return [StandsStill("ACC-1", 3, 1_767_250_800_000_000, "KeyError: 'name of a person'")]
 
     def release(self, profile_id: str, actor: str) -> None:
         self.released.append((profile_id, actor))
@@ -368,6 +372,12 @@ def test_what_a_breaker_holds_is_decided_by_people(client: httpx.Client, inside:
     text = client.post(votes, content='{"actor":"orlova","let_go":true}', headers={"content-type": "text/plain"})
     assert text.status_code == 415
     assert len(inside.votes) == 1
+
+
+def test_who_stands_still_is_told_with_the_kind_of_failure_and_nothing_of_the_person(client: httpx.Client) -> None:
+    assert client.get("/api/v1/quarantine").json() == {
+        "profiles": [{"profile": "ACC-1", "events": 3, "since": "2026-01-01T07:00:00Z", "reason": "KeyError"}]
+    }
 
 
 def test_what_waits_in_quarantine_is_released_by_somebody_with_a_name(client: httpx.Client, inside: Inside) -> None:

@@ -15,6 +15,7 @@ from engine.ports import (
     OutgoingEvent,
     ProfileRow,
     QuarantinedEvent,
+    StandsStill,
     State,
     Store,
     StoreConflict,
@@ -456,6 +457,20 @@ class StoreContract:
             "held": 1,
             "quarantined": 1,
         }
+
+    def test_the_reader_tells_who_stands_still_since_when_and_why(self, world: World) -> None:
+        """Whoever has waited longest first; the reason is that of the first event, what waits behind it has none."""
+        some = [
+            QuarantinedEvent("ACC-1", 7, 20, b"late", "KeyError: x"),
+            QuarantinedEvent("ACC-1", 9, 30, b"later", ""),
+            QuarantinedEvent("ACC-2", 1, 10, b"{}", "ValueError"),
+        ]
+        world.store.commit(Transaction(quarantined=some))
+        still = [StandsStill("ACC-2", 1, 10, "ValueError"), StandsStill("ACC-1", 2, 20, "KeyError: x")]
+        assert list(world.reader.quarantine(10)) == still
+        assert list(world.reader.quarantine(1)) == still[:1]
+        assert list(world.reader.quarantined("ACC-1")) == some[:2]
+        assert list(world.reader.quarantined("ACC-3")) == []
 
     def test_the_reader_finds_what_belongs_to_no_profile(self, world: World) -> None:
         world.store.commit(begun("ACC-1", wake_at=20))
