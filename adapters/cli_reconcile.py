@@ -81,6 +81,7 @@ def _write(folder: Path, found: "Reconciled") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, commands in (
         ("again", found.again),
+        ("later", found.later),
         ("forgotten", found.forgotten),
         ("standing", found.standing),
         ("new", found.new),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.tally import Tally
 
 WORKERS_MAX: Final = 64
+_WORKERS_USEFUL: Final = 8
+"""With more of them, they wait for whoever reads the lines."""
 _WORTH_PROCESSES: Final = 100_000
 """Lines: with fewer the processes' start costs more time than they save."""
 
@@ -60,7 +62,7 @@ def replay(
         lines = _lines(files, bar)
         if workers is None:
             is_long, lines = _looked_ahead(lines)
-            workers = len(os.sched_getaffinity(0)) if is_long else 1
+            workers = min(len(os.sched_getaffinity(0)), _WORKERS_USEFUL) if is_long else 1
         played = _replay(loaded, confirm, workers)
         # Closed here and now: a reader of ours that had enough must not leave threads and processes to chance.
         with closing(played.bodies(lines, limit)) as bodies:

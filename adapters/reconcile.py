@@ -64,13 +64,14 @@ class Reconciled:
     """Commands by what becomes of them, each once.
 
     ``known`` is how many of those that had left the store has as sent. ``again``: had left, and leave again under
-    their ids. ``forgotten``: had left, and nobody knows of them any more; ``standing`` are those of them that took a
-    service away which nothing will give back. ``new`` leave, and had not. ``waiting`` are subjects whose events wait
-    for their account, ``quarantined`` those that stand still.
+    their ids; ``later``: within a day, when their hour comes. ``forgotten``: had left, and nobody knows of them any
+    more; ``standing`` are those of them that took a service away which nothing will give back. ``new`` leave, and had
+    not. ``waiting`` are subjects whose events wait for their account, ``quarantined`` those that stand still.
     """
 
     known: int
     again: Sequence[Left]
+    later: Sequence[Left]
     forgotten: Sequence[Left]
     standing: Sequence[Left]
     new: Sequence[Left]
@@ -106,12 +107,17 @@ def reconciled(left: Iterable[Left], rehearsed: Rehearsed, policy: Policy) -> Re
         had_left.setdefault(each.command_id, each)
         _follow(each, policy, in_force)
     leaving = {each.command_id: each for event in rehearsed.left for each in _commands_in(event.body)}
+    in_a_day = {each.command_id for event in rehearsed.later for each in _commands_in(event.body)}
     known = 0
     again: list[Left] = []
+    later: list[Left] = []
     forgotten: list[Left] = []
     for command_id, each in had_left.items():
         if command_id in leaving:
             again.append(each)
+            continue
+        if command_id in in_a_day:
+            later.append(each)
             continue
         profile = rehearsed.profile(each.subject)
         if profile is not None and is_sent(profile, command_id):
@@ -125,16 +131,19 @@ def reconciled(left: Iterable[Left], rehearsed: Rehearsed, policy: Policy) -> Re
         if each.command_id in lost and not _is_given_back(each, rehearsed.profile(each.subject))
     ]
     new = [each for command_id, each in leaving.items() if command_id not in had_left]
-    return Reconciled(known, again, forgotten, standing, new, sorted(rehearsed.waiting), sorted(rehearsed.quarantined))
+    return Reconciled(
+        known, again, later, forgotten, standing, new, sorted(rehearsed.waiting), sorted(rehearsed.quarantined)
+    )
 
 
 def told(found: Reconciled) -> Iterator[str]:
     """The figures, a line each."""
-    had_left = found.known + len(found.again) + len(found.forgotten)
+    had_left = found.known + len(found.again) + len(found.later) + len(found.forgotten)
     counted: Mapping[str, int] = {
         "commands had left": had_left,
         "  the store has them as sent": found.known,
         "  leave again under their own ids, which receivers drop": len(found.again),
+        "  do so within a day, when their hour comes": len(found.later),
         "  are forgotten: no event that is here brings them about": len(found.forgotten),
         "    of these took a service away that nothing will give back": len(found.standing),
         "commands leave that had not": len(found.new),

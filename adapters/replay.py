@@ -2,7 +2,7 @@
 
 import gc
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -74,14 +74,10 @@ class FixedPolicy:
 
 
 class Turn(NamedTuple):
-    """What the engine plays at once: these events, and then every timer ``before`` an instant.
-
-    ``taken`` is how much of the history they are.
-    """
+    """What the engine plays at once: these events, and every timer ``before`` an instant."""
 
     events: list[Envelope]
     before: int
-    taken: int
 
 
 class Turns:
@@ -103,30 +99,28 @@ class Turns:
     def cut(self, history: Iterable[Recorded], until: int | None) -> Iterator[Turn]:
         """The turns of a history, up to and including ``until`` (None: its last event's instant)."""
         waiting: list[Envelope] = []
-        taken = 0
         try:
             for each in history:
                 events = self._played(each, NEVER if until is None else until)
                 for event in events:
-                    if taken >= self._events_at_once or self._comes_after_answers(event):
-                        yield self._turn(waiting, cast(int, event.time), taken)
-                        waiting, taken = [], 0
+                    if len(waiting) >= self._events_at_once or self._comes_after_answers(event):
+                        yield self._turn(waiting, cast(int, event.time))
+                        waiting = []
                     if event.kind in self._of_managers:
                         self._note(event)
                     waiting.append(event)
-                taken += 1
                 if len(events) < len(each.events):
                     break
         except InputError:
             # What stands before it is played all the same, however much of it there is.
-            yield self._turn(waiting, self._last_at + 1, taken)
+            yield self._turn(waiting, self._last_at + 1)
             raise
-        yield self._turn(waiting, (self._last_at if until is None else until) + 1, taken)
+        yield self._turn(waiting, (self._last_at if until is None else until) + 1)
 
-    def _turn(self, events: list[Envelope], before: int, taken: int) -> Turn:
+    def _turn(self, events: list[Envelope], before: int) -> Turn:
         self._asking.clear()
         self._makes_room = False
-        return Turn(events, before, taken)
+        return Turn(events, before)
 
     def _comes_after_answers(self, event: Envelope) -> bool:
         if event.kind not in self._of_managers:
@@ -184,7 +178,6 @@ class Replay:
         self,
         policy: Policy,
         confirm: bool = True,
-        progress: Callable[[int], None] | None = None,
         *,
         knows_doubles: bool = True,
         make_desks: MakeDesks = Desks,
@@ -194,7 +187,6 @@ class Replay:
         self._decoded: list[Envelope] = []
         self._waiting: Final[list[OutgoingEvent]] = []
         self._turns = 0
-        self._progress: Final = progress
         self._store: Final = ReplayStore(knows_doubles)
         self.engine: Final = Engine(
             self._store,
@@ -229,8 +221,6 @@ class Replay:
         with self.begun():
             for turn in Turns(self._policy, self.engine.answered, EVENTS_AT_ONCE).cut(history, until):
                 yield from self.turn(turn.events, turn.before)
-                if self._progress is not None:
-                    self._progress(turn.taken)
 
     @contextmanager
     def begun(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """A rehearsal: what an engine would send if it started on a store now, without that anything of the store changes.
 
 The engine is production's, whole. Its store reads what is stored and keeps to itself what it would have written; of
-the store it takes the shards alone, so that no engine can start meanwhile. Its clock stands: messages that wait take
-effect first, in their order, then what is due.
+the store it takes the shards alone, so that no engine can start meanwhile. Its clock is moved by hand: messages that
+wait take effect first, in their order, then what is due.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from itertools import chain, islice
 from time import monotonic
 from typing import Final
 
+from domain.calendar import DAY
 from domain.policy import Policy
 from domain.profile import Profile
 from domain.snapshot import thaw
@@ -30,12 +31,14 @@ class StoreAtWork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What would leave, in order; the ids that wait for their account, and the profiles in quarantine.
+    """What would leave now, in order, and ``later``, within a day in which nothing comes; the ids that wait for their
+    account, and the profiles in quarantine.
 
-    ``profile`` is how a profile would be afterwards (None: unknown).
+    ``profile`` is how a profile would be after that day (None: unknown).
     """
 
     left: Sequence[OutgoingEvent]
+    later: Sequence[OutgoingEvent]
     waiting: Collection[str]
     quarantined: Collection[str]
     profile: Callable[[str], Profile | None]
@@ -50,14 +53,16 @@ def rehearse(
     hold_unknown_us: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Rehearsed:
-    """Works ``bodies``, which wait in the queues, and then what is due at the instant ``now``.
+    """Works ``bodies``, which wait in the queues, then what is due at the instant ``now``, and then a day: whatever has
+    its hour is decided again in it.
 
     ``progress`` is told how many bodies were worked. Raises `StoreAtWork`.
     """
     overlay = _Overlay(store)
     left: list[OutgoingEvent] = []
     settings = EngineSettings(pipelined=False, hold_unknown_us=hold_unknown_us)
-    engine = Engine(overlay, MemoryBroker(left.extend), _StandingClock(now), _Holds(policy), codec, settings)
+    clock = _StandingClock(now)
+    engine = Engine(overlay, MemoryBroker(left.extend), clock, _Holds(policy), codec, settings)
     try:
         engine.begin()
         if len(engine.owned) < store.shards:
@@ -68,14 +73,22 @@ def rehearse(
             engine.turn(deliveries, backlog=True)
             done += len(deliveries)
             progress(done)
-        while engine.is_due(now):
-            engine.tend()
-            engine.turn([])
-        engine.rest()
-        # Before the shards are given up.
-        return Rehearsed(left, overlay.waiting_for_account(), overlay.put_aside(), overlay.profile)
+        _pass(engine, clock, now)
+        at_once = len(left)
+        waiting = overlay.waiting_for_account()
+        _pass(engine, clock, now + DAY)
+        return Rehearsed(left[:at_once], left[at_once:], waiting, overlay.put_aside(), overlay.profile)
     finally:
         engine.end()
+
+
+def _pass(engine: Engine, clock: "_StandingClock", until: int) -> None:
+    """Time passes, and what becomes due is worked at its instant."""
+    while engine.is_due(until):
+        clock.reach(min(engine.next_at(), until))
+        engine.tend()
+        engine.turn([])
+    engine.rest()
 
 
 def _portions(bodies: Iterable[bytes]) -> Iterator[list[Delivery]]:
@@ -93,7 +106,7 @@ class _Holds:
 
 
 class _StandingClock:
-    """It is always the same instant; what is accepted has one of its own all the same, a microsecond after another."""
+    """It is the same instant until somebody says otherwise; what is accepted has one of its own all the same."""
 
     def __init__(self, now: int) -> None:
         self._now = now

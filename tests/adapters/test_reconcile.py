@@ -112,11 +112,11 @@ class Place:
         with self.opened() as store:
             return rehearse(store, self.policy, bodies, AFTER, CODEC, 10 * MINUTE)
 
-    def reconciled(self, left: list[bytes], *bodies: bytes) -> Reconciled:
+    def reconciled(self, left: list[bytes], *bodies: bytes, now: int = AFTER) -> Reconciled:
         archive = self.folder / "left.jsonl"
         archive.write_bytes(b"".join(each + b"\n" for each in left))
         with self.opened() as store:
-            rehearsed = rehearse(store, self.policy, bodies, AFTER, CODEC, 10 * MINUTE)
+            rehearsed = rehearse(store, self.policy, bodies, now, CODEC, 10 * MINUTE)
             return reconciled(left_since([str(archive)]), rehearsed, self.policy)
 
 
@@ -145,6 +145,12 @@ def names(commands: object) -> list[str]:
 def test_what_left_after_the_backup_and_is_decided_again_leaves_under_its_own_id(place: Place) -> None:
     found = place.reconciled(place.goes_on(AFTER))
     assert (names(found.again), found.known, found.forgotten, found.new) == (["ACC-1/1/block"], 0, [], [])
+
+
+def test_what_is_decided_again_when_its_hour_comes_is_neither_forgotten_nor_standing(place: Place) -> None:
+    """A node that starts at midnight blocks nobody before ten."""
+    found = place.reconciled(place.goes_on(AFTER), now=at("02-03 00:30"))
+    assert (found.again, names(found.later), found.forgotten, found.standing) == ([], ["ACC-1/1/block"], [], [])
 
 
 def test_what_had_left_before_the_backup_is_known(place: Place) -> None:

@@ -79,7 +79,7 @@ def test_same_bytes_twice_and_in_any_portions(seed: int, monkeypatch: pytest.Mon
     expected = bodies(seed, lines)
     assert bodies(seed, lines) == expected
     for size in (1, 7, 5_000):
-        monkeypatch.setattr(replay_module, "_EVENTS_AT_ONCE", size)
+        monkeypatch.setattr(replay_module, "EVENTS_AT_ONCE", size)
         assert bodies(seed, lines) == expected
 
 

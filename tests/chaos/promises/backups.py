@@ -47,7 +47,7 @@ def r29(field: Field, share: float) -> str:
         foretold = known["again"] | known["new"]
         assert foretold <= sent, f"{len(foretold - sent)} commands were foretold and did not leave"
         # An event that is worked between timers may decide once more what an earlier life had decided.
-        surprises = sent - foretold - known["forgotten"]
+        surprises = sent - foretold - known["forgotten"] - known["later"]
         assert not surprises, f"{len(surprises)} commands left of which nobody was told: {sorted(surprises)[:3]}"
         ground.verified()
         assert found["again"] > 0, found
@@ -97,7 +97,7 @@ def _reconciled(ground: Ground) -> dict[str, int]:
         cwd=ground.folder, env=environment(), capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr[-500:]
-    names = ("again", "forgotten", "standing", "new")
+    names = ("again", "later", "forgotten", "standing", "new")
     return {name: len(_lines(ground.folder / "lists" / f"{name}.jsonl")) for name in names}
 
 
