@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -261,11 +262,14 @@ def open_idle_store(settings: Settings) -> Iterator[Store]:
             with closing(shared):
                 yield shared
         return
-    path = settings.store_path
+    with closing(StoreLock(_existing(settings.store_path))), closing(_sqlite(settings)) as store:
+        yield store
+
+
+def _existing(path: Path) -> Path:
     if not path.is_file():
         raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")
-    with closing(StoreLock(path)), closing(_sqlite(settings)) as store:
-        yield store
+    return path
 
 
 def verify_store(settings: Settings, quick: bool = False) -> tuple[list[str], Mapping[str, int]]:
@@ -326,11 +330,8 @@ def open_reader(settings: Settings) -> "Iterator[SqliteReader | PostgresReader]"
         with closing(shared):
             yield shared
         return
-    path = settings.store_path
-    if not path.is_file():
-        raise Unusable(f"{path}: no such store (dms run makes one; --config or DMS_STORE says where)")
     try:
-        reader = SqliteReader(path)
+        reader = SqliteReader(_existing(settings.store_path))
     except StoreRefused as refused:
         raise Unusable(str(refused)) from None
     try:

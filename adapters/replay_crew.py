@@ -44,15 +44,14 @@ class ReplayCrew:
     def bodies(self, lines: Iterable[Line], until: int | None = None) -> Generator[bytes, None, None]:
         """The outgoing events of the lines up to and including ``until``: those of `Replay.bodies`, which also says
         what it raises."""
-        events_at_once = EVENTS_AT_ONCE
-        history = _Ahead(recorded(lines, glanced), events_at_once)
+        history = _Ahead(recorded(lines, glanced), EVENTS_AT_ONCE)
         with ExitStack() as closing:
             closing.enter_context(uncollected())
             desks = closing.enter_context(_manned(self._policy))
             crew = closing.enter_context(self._at_work(history.read_while))
             playing: Sequence[Player] = ()
             try:
-                for turn in Turns(self._policy, desks.answered, events_at_once).cut(history, until):
+                for turn in Turns(self._policy, desks.answered, EVENTS_AT_ONCE).cut(history, until):
                     ready = _collected(playing)
                     self._deal(turn.events, turn.before, crew)
                     playing = crew
