@@ -72,7 +72,8 @@ def open_node(
 
 def _follow(node: Node, rabbit: "RabbitBroker | None", settings: Settings) -> None:
     """What is published holds from now on."""
-    node.log.set_level(settings.log_level)
+    if settings.log_level != node.settings.log_level:  # or what somebody has asked of this process alone stays
+        node.log.set_level(settings.log_level)
     node.settings = settings
     node.engine.limit(settings.active_max, settings.hold_unknown)
     if rabbit is not None:

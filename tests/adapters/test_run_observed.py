@@ -33,6 +33,9 @@ def test_a_running_node_is_watched_and_told_how_much_to_log(node: Node) -> None:
     node.process.send_signal(signal.SIGUSR2)
     node.wait_for(lambda: httpx.get(f"{url}/api/v1/log-level").json() == {"level": "INFO"})
     assert httpx.put(f"{url}/api/v1/log-level", json={"level": "TRACE"}).status_code == 200
+    assert node.ask("config", "set", "active_max", "1000").returncode == 0
+    node.wait_for(lambda: node.has_said("other settings hold"))
+    assert httpx.get(f"{url}/api/v1/log-level").json() == {"level": "TRACE"}
     account, invoice = debt(5)
     account["data"] = {**dict(account["data"]), "attributes": {"name": "Ivan Petrov"}}  # type: ignore[call-overload]
     headers = {"content-type": "application/json"}
