@@ -440,7 +440,9 @@ class Engine:
 
     def _readmit(self, profile_id: str, transaction: Transaction) -> list[Errand]:
         events = self._store.quarantined(profile_id)
-        errand = self._workshop.readmit(profile_id, events) if events else None
+        # One whose timer could not be worked has no events there; released, its timers go on.
+        stands_still = len(events) > 0 or self._workshop.is_quarantined(profile_id)
+        errand = self._workshop.readmit(profile_id, events) if stands_still else None
         if errand is None:
             return []
         transaction.unquarantined.extend((profile_id, event.number) for event in events)

@@ -195,6 +195,25 @@ def test_what_waits_in_quarantine_is_worked_in_order_when_it_is_released() -> No
     assert "notice-of-block" in commands(world.published, "BAD")
 
 
+def test_a_profile_whose_timer_could_not_be_worked_goes_on_when_it_is_released() -> None:
+    policy = load_policy(TELECOM)
+    poison = Poison()
+    plan = policy.plans["internet"]
+    first = replace(plan.measures[0], when=poison)
+    plans = {**policy.plans, "internet": replace(plan, measures=(first, *plan.measures[1:]))}
+    world = World(replace(policy, plans=plans))
+    offer(world, account(1, "BAD", START, region="POISON"), invoice(2, "BAD", START))
+    world.turn(START + 12 * HOUR)
+    assert (poison.tries, commands(world.published, "BAD")) == (5, [])
+    poison.is_mended = True
+    world.turn(START + 40 * HOUR)
+    assert commands(world.published, "BAD") == []
+    world.engine.release("BAD", "orlova")
+    world.turn(START + 41 * HOUR)
+    world.turn(START + 41 * HOUR)
+    assert commands(world.published, "BAD") != []
+
+
 def renewed(policy: Policy) -> Policy:
     """Its next version, which moves everybody into a segment of another name."""
     renamed = tuple(replace(each, name="everybody") if each.when is None else each for each in policy.segments)
