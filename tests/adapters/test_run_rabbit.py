@@ -89,7 +89,7 @@ def test_what_waited_at_the_open_door_takes_effect_before_what_became_due_meanwh
     """A block that was not confirmed would be sent again, had the debtor not paid while nobody was there."""
     policy = node.folder / "policy.toml"
     policy.write_text(
-        policy.read_text().replace('reverse = "unblock"', 'reverse = "unblock"\nconfirm_within = "3s"\nretries = 1')
+        policy.read_text().replace('reverse = "unblock"', 'reverse = "unblock"\nconfirm_within = "6s"\nretries = 1')
     )
     sent: list[str] = []
 
@@ -105,7 +105,7 @@ def test_what_waited_at_the_open_door_takes_effect_before_what_became_due_meanwh
         client.publish("dms.in", "", json.dumps(debt(1)).encode())
         node.wait_for(lambda: left("block"))
         assert node.end(signal.SIGTERM) == 0
-        time.sleep(3.5)
+        time.sleep(6.5)
         client.publish("dms.in", "", json.dumps(payment(1)).encode())
         node.start()
         node.wait_for(lambda: left("unblock"))
