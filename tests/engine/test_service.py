@@ -127,7 +127,6 @@ def test_what_has_gone_elsewhere_is_not_waited_for_for_ever(monkeypatch: pytest.
 def test_timers_wait_for_what_waited_at_the_open_door_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """And for what is being split at the moment when nothing waits there any more."""
     monkeypatch.setattr("engine.service._ASK_SECONDS", 0.0)
-    monkeypatch.setattr("engine.service._SPLIT_SECONDS", 0.2)
     some = turns([5, 0, 7, 0, 1], behind=(True, True, True, False))
     assert some[:4] == [(5, True), (7, True), (1, True), (0, False)]
 
